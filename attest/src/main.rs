@@ -1,0 +1,2 @@
+//! The command line of the attestation backends.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Bare-metal AMD SEV-SNP: VCEK-signed reports, launch measurement recomputed.

@@ -1,0 +1,1 @@
+//! dstack's documents: attestation wire formats, image identity, application configuration.

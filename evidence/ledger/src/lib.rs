@@ -1,0 +1,1 @@
+//! The check ledger: every named check, and whether it was performed.

@@ -1,0 +1,1 @@
+//! Certificates, pins, paths and revocation lists, as attestation evidence needs them.

@@ -1,0 +1,1 @@
+//! Simulated vendors: forged Evidence of every kind under test roots.
