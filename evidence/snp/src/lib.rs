@@ -1,3 +1,28 @@
-//! AMD SEV-SNP: attestation reports, VCEK and VLEK certificates, launch measurement.
+#![doc = include_str!("../README.md")]
 
+mod anchors;
+mod bits;
+mod cert_table;
+mod chain;
+pub mod checks;
+mod error;
 pub mod launch;
+mod policy;
+mod product;
+mod report;
+mod tcb;
+mod vek;
+mod verify;
+
+pub use anchors::{AMD_PINS, Anchors, certificates};
+pub use bits::{GuestPolicy, PlatformInfo, SignerInfo, SigningKey};
+pub use cert_table::{CertificateKind, CertificateTable, CertificateTableError};
+pub use chain::ChainCache;
+pub use error::Error;
+pub use evidence_x509::{Pin, UnixTime};
+pub use policy::{GuestPolicyBit, Hex, MinimumTcb, PlatformInfoBit, Policy, PolicyError};
+pub use product::{CpuId, Product};
+pub use report::{FirmwareVersion, REPORT_LEN, Report, SIGNED_LEN};
+pub use tcb::Tcb;
+pub use vek::{VekCertificate, VekKind};
+pub use verify::{VerifiedReport, VerifyReport};

@@ -1,0 +1,207 @@
+//! What a relying party asks of a report beyond its being genuine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use crate::{FirmwareVersion, GuestPolicy, PlatformInfo, Product, Tcb};
+
+/// The appraisal policy of SEV-SNP reports. The default is what applies when a relying party says nothing.
+///
+/// A key that is absent leaves its check unperformed, and the ledger says so; debug guests and migration agents are refused
+/// whatever the policy says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Policy {
+    /// The virtual machine privilege level at which the report must have been requested: 0 if absent.
+    pub vmpl: u32,
+    /// The lowest TCB_VERSION, per product, for the reported, the committed and the launch TCB alike.
+    pub minimum_tcb: BTreeMap<Product, MinimumTcb>,
+    /// The lowest committed firmware version.
+    pub minimum_firmware: Option<[u8; 3]>,
+    /// Bits of GUEST_POLICY that must be set.
+    pub require_guest_policy: BTreeSet<GuestPolicyBit>,
+    /// Bits of GUEST_POLICY that must not be set.
+    pub forbid_guest_policy: BTreeSet<GuestPolicyBit>,
+    /// Bits of PLATFORM_INFO that must be set.
+    pub require_platform_info: BTreeSet<PlatformInfoBit>,
+    /// Bits of PLATFORM_INFO that must not be set.
+    pub forbid_platform_info: BTreeSet<PlatformInfoBit>,
+    /// Mitigation bits that must be set at launch and now (report version 5).
+    pub require_mitigations: Option<u64>,
+    /// SHA-384 digests of ID keys, one of which must have signed the ID block.
+    pub id_keys: Option<BTreeSet<Hex<48>>>,
+    /// SHA-384 digests of author keys, one of which must have certified the ID key.
+    pub author_keys: Option<BTreeSet<Hex<48>>>,
+    /// Family ids of the ID block.
+    pub family_ids: Option<BTreeSet<Hex<16>>>,
+    /// Image ids of the ID block.
+    pub image_ids: Option<BTreeSet<Hex<16>>>,
+    /// The lowest guest security version number of the ID block.
+    pub minimum_guest_svn: Option<u32>,
+    /// HOST_DATA values, one of which the report must carry.
+    pub host_data: Option<BTreeSet<Hex<32>>>,
+    /// Cloud providers, as the CSP_ID of a VLEK names them.
+    pub csp_ids: Option<BTreeSet<String>>,
+    /// Refuse reports in which a field that their version reserves is set.
+    pub require_reserved_zero: bool,
+    /// Accept a report though it is not known whether AMD revoked an authority: for archived evidence.
+    pub danger_accept_unknown_revocation: bool,
+}
+
+impl Policy {
+    /// Refuses what can only be a mistake.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`].
+    pub fn validate(&self) -> Result<(), PolicyError> {
+        let empty = [
+            ("id-keys", self.id_keys.as_ref().is_some_and(BTreeSet::is_empty)),
+            ("author-keys", self.author_keys.as_ref().is_some_and(BTreeSet::is_empty)),
+            ("family-ids", self.family_ids.as_ref().is_some_and(BTreeSet::is_empty)),
+            ("image-ids", self.image_ids.as_ref().is_some_and(BTreeSet::is_empty)),
+            ("host-data", self.host_data.as_ref().is_some_and(BTreeSet::is_empty)),
+            ("csp-ids", self.csp_ids.as_ref().is_some_and(BTreeSet::is_empty)),
+        ];
+        if let Some((key, _)) = empty.into_iter().find(|(_, empty)| *empty) {
+            return Err(PolicyError::EmptyList(key));
+        }
+        if !self.require_guest_policy.is_disjoint(&self.forbid_guest_policy) {
+            return Err(PolicyError::Contradiction("guest-policy"));
+        }
+        if !self.require_platform_info.is_disjoint(&self.forbid_platform_info) {
+            return Err(PolicyError::Contradiction("platform-info"));
+        }
+        if self.vmpl > 3 {
+            return Err(PolicyError::Vmpl(self.vmpl));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn minimum_firmware(&self) -> Option<FirmwareVersion> {
+        self.minimum_firmware.map(|[major, minor, build]| FirmwareVersion { major, minor, build })
+    }
+}
+
+/// A policy that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// One bit is both required and forbidden.
+    #[error("a {0} bit is both required and forbidden")]
+    Contradiction(&'static str),
+    /// An empty list allows nothing, and it never means anything.
+    #[error("the list {0} is empty: leave the key out, or list what is allowed")]
+    EmptyList(&'static str),
+    /// There is no such privilege level.
+    #[error("vmpl is {0}, expected 0 to 3")]
+    Vmpl(u32),
+}
+
+/// The lowest acceptable [`Tcb`], as a policy spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MinimumTcb {
+    /// Turin only.
+    pub fmc: Option<u8>,
+    /// Boot loader.
+    pub bootloader: u8,
+    /// TEE.
+    pub tee: u8,
+    /// SNP firmware.
+    pub snp: u8,
+    /// Microcode.
+    pub microcode: u8,
+}
+
+impl From<MinimumTcb> for Tcb {
+    fn from(floor: MinimumTcb) -> Self {
+        let MinimumTcb { fmc, bootloader, tee, snp, microcode } = floor;
+        Self { fmc, bootloader, tee, snp, microcode }
+    }
+}
+
+/// Bits of [`GuestPolicy`] that a policy can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum GuestPolicyBit {
+    /// MEM_AES_256_XTS.
+    Aes256Xts,
+    /// CIPHERTEXT_HIDING_DRAM.
+    CiphertextHiding,
+    /// CXL_ALLOW.
+    CxlAllowed,
+    /// PAGE_SWAP_DISABLE.
+    PageSwapDisabled,
+    /// RAPL_DIS.
+    RaplDisabled,
+    /// SINGLE_SOCKET.
+    SingleSocket,
+    /// SMT.
+    SmtAllowed,
+}
+
+impl GuestPolicyBit {
+    pub(crate) const fn of(self, policy: GuestPolicy) -> bool {
+        match self {
+            Self::Aes256Xts => policy.aes_256_xts_required(),
+            Self::CiphertextHiding => policy.ciphertext_hiding_required(),
+            Self::CxlAllowed => policy.cxl_allowed(),
+            Self::PageSwapDisabled => policy.page_swap_disabled(),
+            Self::RaplDisabled => policy.rapl_disabled_required(),
+            Self::SingleSocket => policy.single_socket(),
+            Self::SmtAllowed => policy.smt_allowed(),
+        }
+    }
+}
+
+/// Bits of [`PlatformInfo`] that a policy can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum PlatformInfoBit {
+    /// ALIAS_CHECK_COMPLETE.
+    AliasCheckComplete,
+    /// CIPHERTEXT_HIDING_DRAM_EN.
+    CiphertextHiding,
+    /// ECC_EN.
+    Ecc,
+    /// RAPL_DIS.
+    RaplDisabled,
+    /// SMT_EN.
+    Smt,
+    /// TIO_EN.
+    Tio,
+    /// TSME_EN.
+    Tsme,
+}
+
+impl PlatformInfoBit {
+    pub(crate) const fn of(self, info: PlatformInfo) -> bool {
+        match self {
+            Self::AliasCheckComplete => info.alias_check_complete(),
+            Self::CiphertextHiding => info.ciphertext_hiding_enabled(),
+            Self::Ecc => info.ecc_enabled(),
+            Self::RaplDisabled => info.rapl_disabled(),
+            Self::Smt => info.smt_enabled(),
+            Self::Tio => info.tio_enabled(),
+            Self::Tsme => info.tsme_enabled(),
+        }
+    }
+}
+
+/// Exactly `N` bytes, written as lower- or upper-case hex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hex<const N: usize>(pub [u8; N]);
+
+impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut bytes = [0; N];
+        hex::decode_to_slice(&text, &mut bytes)
+            .map_err(|_| serde::de::Error::custom(format_args!("expected {N} bytes of hex")))?;
+        Ok(Self(bytes))
+    }
+}

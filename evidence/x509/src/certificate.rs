@@ -1,0 +1,224 @@
+//! One certificate, read once.
+
+use std::{borrow::Cow, fmt};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use const_oid::{ObjectIdentifier, db::rfc4519::COMMON_NAME};
+use der::{Decode, Encode};
+use x509_cert::{name::Name, time::Time};
+
+use crate::CertificateError;
+
+/// The largest certificate that is read, in bytes. AMD's are below 2 KiB, NVIDIA's and Azure's below 3 KiB.
+pub const MAX_CERTIFICATE: usize = 16 * 1024;
+
+/// The largest PEM text that is read, in bytes.
+pub const MAX_PEM: usize = 256 * 1024;
+
+/// A stretch of time with both ends included, in seconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The first second.
+    pub not_before: u64,
+    /// The last second.
+    pub not_after: u64,
+}
+
+impl Window {
+    /// Whether `at` lies in it.
+    pub const fn contains(&self, at: u64) -> bool {
+        self.not_before <= at && at <= self.not_after
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "from {} to {}", self.not_before, self.not_after)
+    }
+}
+
+/// A trust anchor: who a certificate is for, and which key it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pin {
+    /// The subject's common name.
+    pub subject: Cow<'static, str>,
+    /// SHA-256 of the DER SubjectPublicKeyInfo.
+    pub spki_sha256: [u8; 32],
+}
+
+impl Pin {
+    /// Whether `certificate` is the one that is pinned.
+    pub fn matches(&self, certificate: &Certificate) -> bool {
+        self.subject == certificate.subject && self.spki_sha256 == certificate.spki_sha256
+    }
+}
+
+/// One X.509 certificate (RFC 5280 §4.1): the bytes that were received and the fields that are used.
+///
+/// Parsing says nothing about trust: see [`crate::verify_path`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificate {
+    der: Vec<u8>,
+    subject: String,
+    issuer: String,
+    subject_der: Vec<u8>,
+    serial: Vec<u8>,
+    window: Window,
+    public_key: Vec<u8>,
+    spki_sha256: [u8; 32],
+    extensions: Vec<(ObjectIdentifier, Vec<u8>)>,
+}
+
+impl Certificate {
+    /// Reads exactly one DER certificate of at most [`MAX_CERTIFICATE`] bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`]: too large, malformed, trailing bytes, a repeated extension, not exactly one common name.
+    pub fn parse(der: &[u8]) -> Result<Self, CertificateError> {
+        if der.len() > MAX_CERTIFICATE {
+            return Err(CertificateError::TooLarge { found: der.len(), limit: MAX_CERTIFICATE });
+        }
+        let malformed = |error: der::Error| CertificateError::Malformed(error.to_string());
+        let parsed = x509_cert::Certificate::from_der(der).map_err(malformed)?;
+        let tbs = parsed.tbs_certificate();
+        let mut extensions: Vec<(ObjectIdentifier, Vec<u8>)> = Vec::new();
+        for extension in tbs.extensions().into_iter().flatten() {
+            if extensions.iter().any(|(oid, _)| *oid == extension.extn_id) {
+                return Err(CertificateError::DuplicateExtension(extension.extn_id.to_string()));
+            }
+            extensions.push((extension.extn_id, extension.extn_value.as_bytes().to_vec()));
+        }
+        let spki = tbs.subject_public_key_info();
+        let spki_der = spki.to_der().map_err(malformed)?;
+        let public_key = spki
+            .subject_public_key
+            .as_bytes()
+            .ok_or_else(|| CertificateError::Malformed("public key is not whole bytes".to_owned()))?
+            .to_vec();
+        Ok(Self {
+            der: der.to_vec(),
+            subject: common_name(tbs.subject()).ok_or(CertificateError::CommonName("subject"))?,
+            issuer: common_name(tbs.issuer()).ok_or(CertificateError::CommonName("issuer"))?,
+            subject_der: tbs.subject().to_der().map_err(malformed)?,
+            serial: tbs.serial_number().as_bytes().to_vec(),
+            window: Window {
+                not_before: seconds(tbs.validity().not_before),
+                not_after: seconds(tbs.validity().not_after),
+            },
+            public_key,
+            spki_sha256: sha256(&spki_der),
+            extensions,
+        })
+    }
+
+    /// Reads DER (one certificate) or PEM (one or more, nothing else).
+    ///
+    /// # Errors
+    ///
+    /// As [`Certificate::parse`], and for PEM text that holds no certificate or something besides.
+    pub fn parse_der_or_pem(bytes: &[u8]) -> Result<Vec<Self>, CertificateError> {
+        if !bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
+            return Ok(vec![Self::parse(bytes)?]);
+        }
+        if bytes.len() > MAX_PEM {
+            return Err(CertificateError::TooLarge { found: bytes.len(), limit: MAX_PEM });
+        }
+        let mut certificates = Vec::new();
+        let mut rest = bytes.trim_ascii();
+        while !rest.is_empty() {
+            let (block, after) = split_pem_block(rest)?;
+            let (label, der) = der::pem::decode_vec(block)
+                .map_err(|error| CertificateError::MalformedPem(error.to_string()))?;
+            if label != "CERTIFICATE" {
+                return Err(CertificateError::MalformedPem(format!("found {label}")));
+            }
+            certificates.push(Self::parse(&der)?);
+            rest = after.trim_ascii_start();
+        }
+        Ok(certificates)
+    }
+
+    /// The DER bytes.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The subject's common name.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The issuer's common name.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The serial number: big-endian, without leading zeros.
+    pub fn serial(&self) -> &[u8] {
+        &self.serial
+    }
+
+    /// When it is valid.
+    pub const fn window(&self) -> Window {
+        self.window
+    }
+
+    /// The value of the subjectPublicKey BIT STRING: for an elliptic-curve key the SEC1 point, for RSA the DER
+    /// RSAPublicKey.
+    pub fn public_key(&self) -> &[u8] {
+        &self.public_key
+    }
+
+    /// SHA-256 of the DER SubjectPublicKeyInfo.
+    pub const fn spki_sha256(&self) -> [u8; 32] {
+        self.spki_sha256
+    }
+
+    /// The value of the extension `oid` (the contents of its OCTET STRING); `None` if the certificate has none.
+    pub fn extension(&self, oid: ObjectIdentifier) -> Option<&[u8]> {
+        self.extensions.iter().find(|(id, _)| *id == oid).map(|(_, value)| value.as_slice())
+    }
+
+    /// The subject as a DER Name.
+    pub(crate) fn subject_der(&self) -> &[u8] {
+        &self.subject_der
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({} issued by {})", self.subject, self.issuer)
+    }
+}
+
+/// The one common name of `name`; `None` if there is none, more than one, or it is no text.
+pub(crate) fn common_name(name: &Name) -> Option<String> {
+    let mut names = name.iter().filter(|attribute| attribute.oid == COMMON_NAME);
+    let value = &names.next()?.value;
+    if names.next().is_some() {
+        return None;
+    }
+    std::str::from_utf8(value.value()).ok().map(str::to_owned)
+}
+
+pub(crate) fn seconds(time: Time) -> u64 {
+    time.to_unix_duration().as_secs()
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    hash
+}
+
+/// Splits PEM text after its first block.
+fn split_pem_block(text: &[u8]) -> Result<(&[u8], &[u8]), CertificateError> {
+    const END: &[u8] = b"-----END CERTIFICATE-----";
+    let at = text
+        .windows(END.len())
+        .position(|window| window == END)
+        .and_then(|start| start.checked_add(END.len()))
+        .ok_or_else(|| CertificateError::MalformedPem("no end of a certificate".to_owned()))?;
+    text.split_at_checked(at).ok_or_else(|| CertificateError::MalformedPem("truncated".to_owned()))
+}

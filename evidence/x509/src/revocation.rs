@@ -1,0 +1,93 @@
+//! Certificate revocation lists.
+
+use der::Decode;
+use pki_types::SignatureVerificationAlgorithm;
+use x509_cert::crl::CertificateList;
+
+use crate::{
+    Certificate, RevocationListError, Window,
+    certificate::{common_name, seconds},
+    signed::Signed,
+};
+
+/// The largest revocation list that is read, in bytes. AMD's have been below 1 KiB, Intel's are near 3 KiB.
+pub const MAX_REVOCATION_LIST: usize = 1024 * 1024;
+
+/// A certificate revocation list (RFC 5280 §5) whose signature was verified under its issuer's key.
+///
+/// It speaks of the certificates that this one issuer issued. Whether it is current is the caller's question: ask
+/// [`RevocationList::window`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevocationList {
+    window: Window,
+    serials: Vec<Vec<u8>>,
+}
+
+impl RevocationList {
+    /// The issuer's common name that a list claims, before anything was verified: to choose among lists.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationListError::Malformed`] or [`RevocationListError::TooLarge`].
+    pub fn claimed_issuer(der: &[u8]) -> Result<String, RevocationListError> {
+        let list = parse(der)?;
+        common_name(&list.tbs_cert_list.issuer)
+            .ok_or_else(|| RevocationListError::Malformed("issuer without one common name".to_owned()))
+    }
+
+    /// Reads a DER list and verifies that `issuer` signed it.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationListError`]: too large, malformed, another issuer, no nextUpdate, a critical extension, bad signature.
+    pub fn verify(
+        der: &[u8],
+        issuer: &Certificate,
+        algorithms: &[&'static dyn SignatureVerificationAlgorithm],
+    ) -> Result<Self, RevocationListError> {
+        let list = parse(der)?;
+        let malformed = |error: der::Error| RevocationListError::Malformed(error.to_string());
+        let name = issuer.subject().to_owned();
+        let tbs = &list.tbs_cert_list;
+        if der::Encode::to_der(&tbs.issuer).map_err(malformed)? != issuer.subject_der() {
+            return Err(RevocationListError::WrongIssuer {
+                expected: name,
+                found: common_name(&tbs.issuer).unwrap_or_default(),
+            });
+        }
+        // A critical extension (delta or indirect lists, scopes) changes what absence from the list means.
+        if let Some(critical) = tbs.crl_extensions.iter().flatten().find(|extension| extension.critical) {
+            return Err(RevocationListError::CriticalExtension(critical.extn_id.to_string()));
+        }
+        if !Signed::parse(der).map_err(malformed)?.verifies(issuer.public_key(), algorithms) {
+            return Err(RevocationListError::Signature(name));
+        }
+        let next_update = tbs.next_update.ok_or(RevocationListError::NoNextUpdate(name))?;
+        Ok(Self {
+            window: Window { not_before: seconds(tbs.this_update), not_after: seconds(next_update) },
+            serials: tbs
+                .revoked_certificates
+                .iter()
+                .flatten()
+                .map(|revoked| revoked.serial_number.as_bytes().to_vec())
+                .collect(),
+        })
+    }
+
+    /// From thisUpdate to nextUpdate.
+    pub const fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Whether the certificate with this serial number (big-endian, without leading zeros) is revoked.
+    pub fn revokes(&self, serial: &[u8]) -> bool {
+        self.serials.iter().any(|revoked| revoked == serial)
+    }
+}
+
+fn parse(der: &[u8]) -> Result<CertificateList, RevocationListError> {
+    if der.len() > MAX_REVOCATION_LIST {
+        return Err(RevocationListError::TooLarge { found: der.len(), limit: MAX_REVOCATION_LIST });
+    }
+    CertificateList::from_der(der).map_err(|error| RevocationListError::Malformed(error.to_string()))
+}
