@@ -1,0 +1,153 @@
+//! The attester's side: the guest's outside, requests and answers.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use crate::{Challenge, Error, ErrorKind, Result};
+
+/// The injectable outside of a guest. A backend reads devices, files and metadata services only through it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guest {
+    root: PathBuf,
+    tcti: Option<String>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Guest {
+    /// The guest that this process runs in.
+    pub fn host() -> Self {
+        Self::at("/")
+    }
+
+    /// A guest whose file system (with `sys/`, `dev/`) lies below `root`.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), tcti: None, metadata: BTreeMap::new() }
+    }
+
+    /// The same guest with its TPM reached by `tcti`, such as `swtpm:host=127.0.0.1,port=2321`.
+    #[must_use]
+    pub fn with_tcti(mut self, tcti: impl Into<String>) -> Self {
+        self.tcti = Some(tcti.into());
+        self
+    }
+
+    /// The same guest with the metadata service `name` at `base_url`.
+    #[must_use]
+    pub fn with_metadata(mut self, name: impl Into<String>, base_url: impl Into<String>) -> Self {
+        self.metadata.insert(name.into(), base_url.into());
+        self
+    }
+
+    /// A path of the guest, given relative to its root, such as `sys/kernel/config/tsm/report`.
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// The TPM's TCTI, where it is not the platform's own device.
+    pub fn tcti(&self) -> Option<&str> {
+        self.tcti.as_deref()
+    }
+
+    /// The base URL of the metadata service `name`, where it is not the platform's own.
+    pub fn metadata(&self, name: &str) -> Option<&str> {
+        self.metadata.get(name).map(String::as_str)
+    }
+}
+
+/// How sure a backend is that a guest is its platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Presence {
+    /// It is not.
+    Absent,
+    /// It may be; only an operator's choice selects it.
+    Possible,
+    /// It is.
+    Certain,
+}
+
+/// What a backend finds of its platform in a guest, and why it thinks so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detection {
+    /// How sure it is.
+    pub presence: Presence,
+    /// One line for each thing that was found or missed.
+    pub reasons: Vec<String>,
+}
+
+impl Detection {
+    /// Not this platform.
+    pub fn absent(reason: impl Into<String>) -> Self {
+        Self { presence: Presence::Absent, reasons: vec![reason.into()] }
+    }
+}
+
+/// What to collect Evidence for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CollectRequest {
+    /// What the Evidence must commit to.
+    pub challenge: Challenge,
+}
+
+impl CollectRequest {
+    /// Evidence for `challenge`.
+    pub const fn new(challenge: Challenge) -> Self {
+        Self { challenge }
+    }
+}
+
+/// An event of a running guest, to be extended into the platform's register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeEvent {
+    name: String,
+    payload: Vec<u8>,
+}
+
+impl RuntimeEvent {
+    /// An event: its name is `[a-z0-9-]{1,64}`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] for another name.
+    pub fn new(name: impl Into<String>, payload: Vec<u8>) -> Result<Self> {
+        let name = name.into();
+        let of_grammar = (1..=64).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if !of_grammar {
+            return Err(Error::new(
+                ErrorKind::InvalidConfig,
+                "event name must be 1 to 64 characters of a-z, 0-9 and hyphen",
+            ));
+        }
+        Ok(Self { name, payload })
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The payload.
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+/// What an extension did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Extension {
+    /// The register, such as `RTMR3`.
+    pub register: String,
+    /// The digest that was folded in.
+    pub digest: Vec<u8>,
+}
+
+impl Extension {
+    /// `digest` was folded into `register`.
+    pub fn new(register: impl Into<String>, digest: Vec<u8>) -> Self {
+        Self { register: register.into(), digest }
+    }
+}
