@@ -6,6 +6,7 @@ mod cert_table;
 mod chain;
 pub mod checks;
 mod error;
+pub mod kds;
 pub mod launch;
 mod policy;
 mod product;

@@ -163,8 +163,8 @@ impl VerifyReport<'_> {
     fn guest_policy(&self, report: &Report, ledger: &mut Ledger) -> Result<(), Failed<Error>> {
         let policy = report.policy;
         ledger.require(checks::NO_DEBUG, !policy.debug_allowed(), || Error::DebugAllowed)?;
-        // Without an agent REPORT_ID_MA is all ones (56860 rev. 1.58, table 23); firmware before 1.51 wrote zeros.
-        let no_agent = matches!(report.report_id_ma, id if id == [0xFF; 32] || id == [0; 32]);
+        // Without an agent REPORT_ID_MA is all ones (56860 rev. 1.58, table 23).
+        let no_agent = report.report_id_ma == [0xFF; 32];
         ledger.require(checks::NO_MIGRATION_AGENT, !policy.migration_agent_allowed() && no_agent, || {
             Error::MigrationAgent
         })?;

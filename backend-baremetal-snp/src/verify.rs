@@ -1,0 +1,139 @@
+//! `verify`: from a payload to a verified report.
+
+use std::{borrow::Cow, sync::LazyLock};
+
+use backend_api::{
+    Authority, BindingGraph, EndorsementKind, EndorsementRequest, Error as ApiError, Evidence, Failed, Ledger,
+    Result, TrustAnchor, TrustAnchors, VerifiedEvidence, VerifyInput,
+};
+use evidence_snp::{
+    AMD_PINS, Anchors, ChainCache, Pin, Product, Report, VekCertificate, VekKind, VerifiedReport, VerifyReport, kds,
+};
+use evidence_x509::Certificate;
+
+use crate::{DESCRIPTOR, Error, ID, MEDIA_TYPE, Policy, SnpEvidence, claims};
+
+/// The checks that `verify` makes beside those of [`evidence_snp::checks`].
+pub mod checks {
+    use backend_api::{Check, CheckInfo};
+
+    /// The Evidence is this backend's and in its format.
+    pub const PAYLOAD: Check = Check::new("payload");
+
+    pub(crate) const ALL: &[CheckInfo] = &[CheckInfo {
+        check: PAYLOAD,
+        establishes: "the payload is in its format: one CBOR map in its one encoding, within its limits",
+        source: "SnpEvidence",
+    }];
+}
+
+/// Chains that were verified in this process.
+static CHAINS: LazyLock<ChainCache> = LazyLock::new(ChainCache::default);
+
+/// The witness that `bind_runtime` starts from.
+#[derive(Debug, Clone)]
+pub(crate) struct Verified {
+    pub(crate) report: VerifiedReport,
+    /// The rest of the payload: claims that nothing has tied to the report yet.
+    pub(crate) evidence: SnpEvidence,
+}
+
+pub(crate) fn verify(input: &VerifyInput<'_>) -> Result<VerifiedEvidence> {
+    let mut ledger = Ledger::default();
+    let evidence = ledger.record(checks::PAYLOAD, payload(input.evidence)).map_err(refused)?;
+
+    let certificates: Vec<&[u8]> = evidence
+        .certificates
+        .iter()
+        .map(|der| der.as_slice())
+        .chain(input.endorsements.of(EndorsementKind::Certificate))
+        .collect();
+    let revocation_lists: Vec<&[u8]> = input.endorsements.of(EndorsementKind::RevocationList).collect();
+    let policy: &Policy = input.policy.get()?;
+    let report = VerifyReport {
+        report: &evidence.report,
+        certificates: &certificates,
+        revocation_lists: &revocation_lists,
+        anchors: &anchors(input.trust_anchors),
+        signed_by: VekKind::Vcek,
+        report_data: input.challenge.as_bytes(),
+        policy: &policy.report,
+        at: input.at,
+    }
+    .verify(&CHAINS)
+    .map_err(|failed| refused(failed.map(Error::from)))?;
+    ledger.append(report.ledger().clone());
+
+    let product = report.product();
+    let graph = BindingGraph::default()
+        .link(format!("ARK-{product}"), "VCEK", "certificate path", Authority::TeeHardware)
+        .link("VCEK", "report", "ECDSA P-384 signature", Authority::TeeHardware)
+        .link("report", "challenge", "REPORT_DATA", Authority::TeeHardware);
+    let claims = claims::of(&report);
+    VerifiedEvidence::assertion(&DESCRIPTOR, input, ledger, graph, claims, Verified { report, evidence })
+}
+
+pub(crate) fn endorsements_for(evidence: &Evidence) -> Result<Vec<EndorsementRequest>> {
+    let unread = |error: Error| {
+        ApiError::with_source(error.kind(), error).in_backend(ID)
+    };
+    let evidence = payload(evidence).map_err(unread)?;
+    let report = Report::parse(&evidence.report).map_err(|error| unread(error.into()))?;
+    let vek = evidence
+        .certificates
+        .iter()
+        .filter_map(|der| Certificate::parse(der).ok())
+        .find_map(|certificate| VekCertificate::parse(&certificate).ok());
+    // A report of version 2 does not name its processor: without a certificate, every product is asked for.
+    let products: Vec<Product> = match (&vek, report.cpuid) {
+        (Some(vek), _) => vec![vek.product],
+        (None, Some(cpuid)) => cpuid.product().into_iter().collect(),
+        (None, None) => vec![Product::Milan, Product::Genoa],
+    };
+    let mut requests = Vec::new();
+    for product in products {
+        if vek.is_none() {
+            requests.push(EndorsementRequest {
+                kind: EndorsementKind::Certificate,
+                what: format!("VCEK certificate of a {product} processor"),
+                location: kds::vcek(product, &report),
+            });
+        }
+        requests.push(EndorsementRequest {
+            kind: EndorsementKind::RevocationList,
+            what: format!("revocation list of ARK-{product}"),
+            location: kds::revocation_list(product),
+        });
+    }
+    Ok(requests)
+}
+
+/// AMD's roots.
+pub(crate) fn trust_anchors() -> TrustAnchors {
+    let anchor = |(subject, spki): (&'static str, &str)| {
+        let mut spki_sha256 = [0; 32];
+        hex::decode_to_slice(spki, &mut spki_sha256).ok()?;
+        Some(TrustAnchor { subject: Cow::Borrowed(subject), spki_sha256 })
+    };
+    TrustAnchors(AMD_PINS.into_iter().filter_map(anchor).collect())
+}
+
+pub(crate) fn refused(failed: Failed<Error>) -> ApiError {
+    ApiError::from_failed(failed, Error::kind).in_backend(ID)
+}
+
+fn payload(evidence: &Evidence) -> Result<SnpEvidence, Error> {
+    if *evidence.media_type() != MEDIA_TYPE {
+        return Err(Error::MediaType {
+            expected: MEDIA_TYPE.to_string(),
+            found: evidence.media_type().to_string(),
+        });
+    }
+    SnpEvidence::decode(evidence.bytes())
+}
+
+fn anchors(anchors: &TrustAnchors) -> Anchors {
+    Anchors::new(
+        anchors.0.iter().map(|anchor| Pin { subject: anchor.subject.clone(), spki_sha256: anchor.spki_sha256 }),
+    )
+}
