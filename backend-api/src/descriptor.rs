@@ -153,6 +153,8 @@ pub struct Descriptor {
     pub id: BackendId,
     /// CPU or device.
     pub role: Role,
+    /// The platform's name in dstack's `BootInfo`.
+    pub tee_variant: &'static str,
     /// One line for people.
     pub summary: &'static str,
     /// The kinds of Evidence that it verifies. No other backend may claim them.

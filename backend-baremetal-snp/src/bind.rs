@@ -15,8 +15,8 @@ use evidence_dstack::{
     snp_measurement::SnpMeasurement,
 };
 use evidence_snp::launch::{
-    Firmware, FirmwareMetadata, KernelHashes, LaunchError, LaunchInputs, LaunchMeasurement, Section, SectionKind,
-    measure,
+    Firmware, FirmwareMetadata, KernelHashes, LaunchError, LaunchInputs, LaunchMeasurement, Section,
+    SectionKind, measure,
 };
 
 use crate::{
@@ -77,7 +77,8 @@ struct Launch {
 pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -> Result<RuntimeBinding> {
     let policy: &Policy = input.policy.get()?;
     let Verified { report, evidence } = verified.detail()?;
-    let mut binder = Binder { ledger: Ledger::default(), identity: Identity::new(), graph: BindingGraph::default() };
+    let mut binder =
+        Binder { ledger: Ledger::default(), identity: Identity::new(), graph: BindingGraph::default() };
 
     let measurements = &input.reference_values.measurements;
     let listed = measurements.contains(report.measurement.as_slice());
@@ -96,13 +97,17 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
             .ledger
             .require(checks::MEASUREMENT_LISTED, listed, || Error::MeasurementNotListed(measurement()))
             .map_err(refused)?;
-        binder.link("reference value", "measurement", "equality", Authority::Asserted);
+        binder.link("report", "reference value", "MEASUREMENT", Authority::TeeHardware);
     }
 
     let Binder { ledger, mut identity, graph } = binder;
     identity.bind(Field::DeviceId, snp_device_id(&report.chip_id), Lane::Report);
     identity.bind(Field::MrSystem, snp_mr_system(&report.measurement), Lane::Report);
-    identity.bind(Field::MrAggregated, snp_mr_aggregated(&report.measurement, &report.host_data), Lane::Report);
+    identity.bind(
+        Field::MrAggregated,
+        snp_mr_aggregated(&report.measurement, &report.host_data),
+        Lane::Report,
+    );
     let notes = BTreeMap::from([
         ("acpi", "unmeasured: the host writes ACPI tables after the launch measurement".to_owned()),
         ("runtime-events", "unbound: the platform has no register for them".to_owned()),
@@ -150,8 +155,10 @@ impl Binder {
                 (Launch::from_document(checked.measurement()), Some(checked.os_image_hash()))
             }
             LaunchSource::Parameters(parameters) => {
-                self.ledger
-                    .not_performed(checks::IMAGE_DOCUMENTS, "the launch is given by parameters, not by an image");
+                self.ledger.not_performed(
+                    checks::IMAGE_DOCUMENTS,
+                    "the launch is given by parameters, not by an image",
+                );
                 (Launch::from_parameters(parameters), None)
             }
         };
@@ -167,7 +174,8 @@ impl Binder {
         let cmdline = CmdlineIdentity::parse(&launch.cmdline).map_err(Error::from);
         let cmdline = self.ledger.record(checks::CMDLINE_IDENTITY, cmdline)?;
         if cmdline.rootfs_hash.is_none() && policy.launch.danger_accept_unmeasured_rootfs {
-            self.ledger.not_performed(checks::ROOTFS_MEASURED, "policy accepts an unmeasured root file system");
+            self.ledger
+                .not_performed(checks::ROOTFS_MEASURED, "policy accepts an unmeasured root file system");
         } else {
             self.ledger.require(checks::ROOTFS_MEASURED, cmdline.rootfs_hash.is_some(), || {
                 Error::RootfsUnmeasured
@@ -188,7 +196,12 @@ impl Binder {
         // 4. What the measurement therefore binds.
         if let Some(hash) = os_image_hash {
             self.identity.bind(Field::OsImageHash, hash, Lane::LaunchMeasurement);
-            self.link("launch inputs", "os-image-hash", "measurement.snp.cbor in sha256sum.txt", Authority::TeeHardware);
+            self.link(
+                "launch inputs",
+                "os-image-hash",
+                "measurement.snp.cbor in sha256sum.txt",
+                Authority::TeeHardware,
+            );
         }
         let fields: [(Field, Option<&[u8]>); 5] = [
             (Field::AppId, cmdline.app_id.as_ref().map(|id| id.as_slice())),
@@ -214,19 +227,20 @@ impl Binder {
             return Ok(());
         };
         let expected = mr_config::host_data(document.as_bytes());
-        self.ledger.require(checks::HOST_DATA_DOCUMENT, expected == *reported, || Error::HostDataMismatch {
-            expected: hex::encode(expected),
-            found: hex::encode(reported),
+        self.ledger.require(checks::HOST_DATA_DOCUMENT, expected == *reported, || {
+            Error::HostDataMismatch { expected: hex::encode(expected), found: hex::encode(reported) }
         })?;
         self.link("report", "configuration document", "HOST_DATA", Authority::TeeHardware);
-        let config = self.ledger.record(checks::MR_CONFIG, MrConfigV3::parse(document).map_err(Error::from))?;
+        let config =
+            self.ledger.record(checks::MR_CONFIG, MrConfigV3::parse(document).map_err(Error::from))?;
 
         let mut fields = vec![(Field::ComposeHash, config.compose_hash.to_vec())];
         fields.extend(config.app_id.map(|id| (Field::AppId, id.to_vec())));
         fields.extend(config.instance_id.map(|id| (Field::InstanceId, id.to_vec())));
         fields.extend(config.gpu_policy_hash.map(|hash| (Field::GpuPolicyHash, hash.to_vec())));
         let provider = config.key_provider;
-        let info = serde_json::json!({"name": provider.info_name(), "id": hex::encode(&config.key_provider_id)});
+        let info =
+            serde_json::json!({"name": provider.info_name(), "id": hex::encode(&config.key_provider_id)});
         fields.push((Field::KeyProvider, info.to_string().into_bytes()));
         if provider == mr_config::KeyProvider::Kms {
             let hash = digest(&SHA256, &config.key_provider_id);
@@ -254,34 +268,14 @@ impl Binder {
 
 impl Launch {
     fn from_document(document: &[u8]) -> Result<Self, Error> {
-        let document = SnpMeasurement::parse(document)?;
-        let sections = document.ovmf_sections.iter().map(|section| {
-            Some((u32::try_from(section.gpa).ok()?, u32::try_from(section.size).ok()?, section.section_type))
-        });
-        let address = |found| Error::Launch(LaunchError::AddressSpace { found });
-        Ok(Self {
-            firmware: firmware(
-                document.ovmf_hash,
-                u32::try_from(document.hashes_table_gpa).ok(),
-                document.reset_eip,
-                sections,
-            )?,
-            kernel_hash: document.kernel_hash,
-            initrd_hash: document.initrd_hash,
-            // dstack's virtual machine monitor passes the image's command line without surrounding white space.
-            cmdline: document.cmdline.trim().to_owned(),
-        })
+        Self::from_parameters(&LaunchParameters::try_from(&SnpMeasurement::parse(document)?)?)
     }
 
     fn from_parameters(parameters: &LaunchParameters) -> Result<Self, Error> {
         let given = &parameters.firmware;
+        let digest = exactly("firmware digest", &given.digest)?;
         Ok(Self {
-            firmware: firmware(
-                exactly("firmware digest", &given.digest)?,
-                given.hashes_table_gpa,
-                given.reset_eip,
-                given.sections.iter().copied(),
-            )?,
+            firmware: firmware(digest, given.hashes_table_gpa, given.reset_eip, &given.sections)?,
             kernel_hash: exactly("kernel hash", &parameters.kernel_hash)?,
             initrd_hash: exactly("initrd hash", &parameters.initrd_hash)?,
             cmdline: parameters.cmdline.clone(),
@@ -302,4 +296,34 @@ impl Launch {
             vmm: claimed.vmm.parse()?,
         })?)
     }
+}
+
+fn firmware(
+    digest: [u8; 48],
+    hashes_table_gpa: u32,
+    reset_eip: u32,
+    sections: &[(u32, u32, u32)],
+) -> Result<Firmware, Error> {
+    let sections = sections
+        .iter()
+        .map(|&(gpa, size, kind)| Ok(Section { gpa, size, kind: SectionKind::try_from(kind)? }));
+    let metadata = FirmwareMetadata {
+        sections: sections.collect::<Result<_, LaunchError>>()?,
+        hashes_table_gpa: Some(hashes_table_gpa),
+        reset_eip,
+    };
+    Ok(Firmware::from_parts(digest, metadata)?)
+}
+
+fn exactly<const N: usize>(field: &'static str, bytes: &[u8]) -> Result<[u8; N], Error> {
+    bytes.try_into().map_err(|_| Error::Length { field, expected: N, found: bytes.len() })
+}
+
+/// Every token is one by which an application is identified.
+fn only_identity(appended: &str) -> Result<(), Error> {
+    const TOKENS: [&str; 4] =
+        ["dstack.app_id=", "dstack.compose_hash=", "dstack.instance_id=", "dstack.kms_root_pubkey_hash="];
+    let other =
+        appended.split_ascii_whitespace().find(|token| !TOKENS.iter().any(|known| token.starts_with(known)));
+    other.map_or(Ok(()), |token| Err(Error::AppendedToken(token.chars().take(64).collect())))
 }

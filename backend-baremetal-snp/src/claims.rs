@@ -25,7 +25,9 @@ pub(crate) fn of(report: &VerifiedReport) -> Claims {
     if let Some(cpuid) = report.cpuid {
         details.insert("cpuid", json!(cpuid));
     }
-    for (digest, name) in [(report.id_key_digest, "id-key-digest"), (report.author_key_digest, "author-key-digest")] {
+    for (digest, name) in
+        [(report.id_key_digest, "id-key-digest"), (report.author_key_digest, "author-key-digest")]
+    {
         if digest != [0; 48] {
             details.insert(name, hex::encode(digest).into());
         }

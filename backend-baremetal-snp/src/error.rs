@@ -1,10 +1,11 @@
 //! Why Evidence was refused.
 
 use backend_api::ErrorKind;
+use evidence_dstack::vm_config::VmConfigError;
 use evidence_dstack::{
     cmdline::CmdlineError, image::ImageError, mr_config::MrConfigError, snp_measurement::SnpMeasurementError,
 };
-use evidence_snp::{Error as ReportError, launch::LaunchError};
+use evidence_snp::{CertificateTableError, Error as ReportError, launch::LaunchError};
 
 use crate::evidence::MAX_PAYLOAD;
 
@@ -12,9 +13,20 @@ use crate::evidence::MAX_PAYLOAD;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// An address that a firmware below 4 GiB cannot have.
+    #[error("{field} is {found:#x}, expected one below 4 GiB")]
+    AddressSpace {
+        /// Which.
+        field: &'static str,
+        /// Its value.
+        found: u64,
+    },
     /// Something other than identity tokens was appended to the command line.
     #[error("only identity tokens may be appended to the command line, found {0:?}")]
     AppendedToken(String),
+    /// A host's certificate table is malformed.
+    #[error(transparent)]
+    CertificateTable(#[from] CertificateTableError),
     /// The command line cannot be read, or not in one way only.
     #[error(transparent)]
     Cmdline(#[from] CmdlineError),
@@ -72,11 +84,16 @@ pub enum Error {
         /// The Evidence's.
         found: String,
     },
+    /// An attestation of another platform.
+    #[error("attestation is of the platform {0}, expected dstack-amd-sev-snp")]
+    NotSevSnp(&'static str),
     /// The payload is not in its format.
     #[error("expected a CBOR map of report, certificates, mr-config and launch: {0}")]
     Payload(String),
     /// The payload is in another encoding than the one that is written.
-    #[error("payload is not in its one CBOR encoding (definite lengths, shortest forms, known order, nothing left over)")]
+    #[error(
+        "payload is not in its one CBOR encoding (definite lengths, shortest forms, known order, nothing left over)"
+    )]
     PayloadNotCanonical,
     /// The payload is above its limit.
     #[error("payload of {found} bytes, at most {MAX_PAYLOAD} are read")]
@@ -93,6 +110,12 @@ pub enum Error {
     /// The image's measurement document is not in its format.
     #[error(transparent)]
     SnpMeasurement(#[from] SnpMeasurementError),
+    /// The configuration names no vCPU type.
+    #[error("the configuration names no vcpu_type, without which a launch cannot be measured")]
+    VcpuTypeMissing,
+    /// dstack's VM configuration is not in its format.
+    #[error(transparent)]
+    VmConfig(#[from] VmConfigError),
     /// More certificates than are read.
     #[error("{found} certificates, at most {limit} are read")]
     TooManyCertificates {
@@ -127,9 +150,11 @@ fn report_kind(error: &ReportError) -> ErrorKind {
     use evidence_snp::Error as E;
     use evidence_x509::PathError;
     match error {
-        E::ReportLength { .. } | E::Certificate(_) | E::NotAVek { .. } | E::VekExtension { .. } | E::UnsignedSet => {
-            ErrorKind::MalformedEvidence
-        }
+        E::ReportLength { .. }
+        | E::Certificate(_)
+        | E::NotAVek { .. }
+        | E::VekExtension { .. }
+        | E::UnsignedSet => ErrorKind::MalformedEvidence,
         E::Version(_)
         | E::SignatureAlgorithm(_)
         | E::SigningKey { .. }
@@ -141,7 +166,9 @@ fn report_kind(error: &ReportError) -> ErrorKind {
         E::CrlStale { .. } => ErrorKind::StaleEndorsements,
         E::RevocationList(_) => ErrorKind::InvalidEndorsements,
         E::RootNotPinned(_) | E::IssuerNotPinned(_) => ErrorKind::UntrustedIssuer,
-        E::Path(PathError::OutsideValidity { window, at, .. }) if *at < window.not_before => ErrorKind::NotYetValid,
+        E::Path(PathError::OutsideValidity { window, at, .. }) if *at < window.not_before => {
+            ErrorKind::NotYetValid
+        }
         E::Path(PathError::OutsideValidity { .. }) => ErrorKind::Expired,
         E::Path(_) => ErrorKind::UntrustedIssuer,
         E::Revoked(_) => ErrorKind::Revoked,

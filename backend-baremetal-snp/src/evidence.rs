@@ -135,7 +135,10 @@ impl SnpEvidence {
             return Err(Error::PayloadNotCanonical);
         }
         if evidence.certificates.len() > MAX_CERTIFICATES {
-            return Err(Error::TooManyCertificates { found: evidence.certificates.len(), limit: MAX_CERTIFICATES });
+            return Err(Error::TooManyCertificates {
+                found: evidence.certificates.len(),
+                limit: MAX_CERTIFICATES,
+            });
         }
         Ok(evidence)
     }

@@ -2,6 +2,7 @@
 
 mod bind;
 mod claims;
+mod dstack;
 mod error;
 mod evidence;
 mod policy;
@@ -9,13 +10,15 @@ mod verify;
 
 use async_trait::async_trait;
 use backend_api::{
-    AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Descriptor, EndorsementRequest, Evidence,
-    MediaType, Result, Role, RuntimeBinding, RuntimeMechanism, VerifiedEvidence, VerifyInput,
+    AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Descriptor, EndorsementRequest,
+    Evidence, MediaType, Result, Role, RuntimeBinding, RuntimeMechanism, VerifiedEvidence, VerifyInput,
 };
 pub use bind::checks as bind_checks;
+pub use dstack::certificates;
 pub use error::Error;
 pub use evidence::{
-    FirmwareParameters, ImageDocuments, LaunchEvidence, LaunchParameters, LaunchSource, MAX_PAYLOAD, SnpEvidence,
+    FirmwareParameters, ImageDocuments, LaunchEvidence, LaunchParameters, LaunchSource, MAX_PAYLOAD,
+    SnpEvidence,
 };
 pub use policy::{LaunchPolicy, Policy};
 pub use verify::checks as verify_checks;
@@ -29,6 +32,7 @@ pub const MEDIA_TYPE: MediaType = MediaType::new("application/vnd.dstack.baremet
 static DESCRIPTOR: Descriptor = Descriptor {
     id: ID,
     role: Role::Cpu,
+    tee_variant: "dstack-amd-sev-snp",
     summary: "AMD SEV-SNP on bare metal: VCEK-signed report, launch measurement recomputed",
     media_types: &[MEDIA_TYPE],
     attester: AttesterRole::Absent,

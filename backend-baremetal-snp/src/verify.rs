@@ -3,11 +3,12 @@
 use std::{borrow::Cow, sync::LazyLock};
 
 use backend_api::{
-    Authority, BindingGraph, EndorsementKind, EndorsementRequest, Error as ApiError, Evidence, Failed, Ledger,
-    Result, TrustAnchor, TrustAnchors, VerifiedEvidence, VerifyInput,
+    Authority, BindingGraph, EndorsementKind, EndorsementRequest, Error as ApiError, Evidence, Failed,
+    Ledger, Result, TrustAnchor, TrustAnchors, VerifiedEvidence, VerifyInput,
 };
 use evidence_snp::{
-    AMD_PINS, Anchors, ChainCache, Pin, Product, Report, VekCertificate, VekKind, VerifiedReport, VerifyReport, kds,
+    AMD_PINS, Anchors, ChainCache, Pin, Product, Report, VekCertificate, VekKind, VerifiedReport,
+    VerifyReport, kds,
 };
 use evidence_x509::Certificate;
 
@@ -74,9 +75,7 @@ pub(crate) fn verify(input: &VerifyInput<'_>) -> Result<VerifiedEvidence> {
 }
 
 pub(crate) fn endorsements_for(evidence: &Evidence) -> Result<Vec<EndorsementRequest>> {
-    let unread = |error: Error| {
-        ApiError::with_source(error.kind(), error).in_backend(ID)
-    };
+    let unread = |error: Error| ApiError::with_source(error.kind(), error).in_backend(ID);
     let evidence = payload(evidence).map_err(unread)?;
     let report = Report::parse(&evidence.report).map_err(|error| unread(error.into()))?;
     let vek = evidence
@@ -134,6 +133,9 @@ fn payload(evidence: &Evidence) -> Result<SnpEvidence, Error> {
 
 fn anchors(anchors: &TrustAnchors) -> Anchors {
     Anchors::new(
-        anchors.0.iter().map(|anchor| Pin { subject: anchor.subject.clone(), spki_sha256: anchor.spki_sha256 }),
+        anchors
+            .0
+            .iter()
+            .map(|anchor| Pin { subject: anchor.subject.clone(), spki_sha256: anchor.spki_sha256 }),
     )
 }

@@ -1,1 +1,16 @@
-//! Which backends are linked, which are accepted; the relying party's pipeline and policy.
+#![doc = include_str!("../README.md")]
+
+mod appraisal;
+mod builtin;
+mod error;
+mod linked;
+mod policy;
+mod result;
+mod verifier;
+
+pub use builtin::FEATURES;
+pub use error::RegistryError;
+pub use linked::{Accepted, Registry};
+pub use policy::AppraisalPolicy;
+pub use result::{Appraised, AttestationResult};
+pub use verifier::{Clock, Verifier};

@@ -1,0 +1,51 @@
+//! Verified and bound Evidence against the parts of a policy that mean the same for every backend.
+
+use backend_api::{Authority, Error, ErrorKind, Result};
+
+use crate::{AppraisalPolicy, Appraised};
+
+/// # Errors
+///
+/// [`ErrorKind::PolicyViolation`], naming the first key of the policy that does not hold.
+pub(crate) fn appraise(policy: &AppraisalPolicy, item: &Appraised) -> Result<()> {
+    let violation =
+        |message: String| Err(Error::new(ErrorKind::PolicyViolation, message).in_backend(item.backend));
+    for name in &policy.require_checks {
+        let performed = item
+            .ledger
+            .entries()
+            .iter()
+            .any(|entry| entry.check.name() == name && item.ledger.passed(entry.check));
+        if !performed {
+            return violation(format!("policy requires the check {name}, which was not performed"));
+        }
+    }
+    if let Some(accepted) = &policy.accept_tcb_status {
+        let status = &item.claims.tcb_status;
+        if !accepted.contains(status) {
+            return violation(format!("tcb status is {status}, which accept-tcb-status does not list"));
+        }
+    }
+    let asserted = item.graph.links().iter().find(|link| link.authority == Authority::Asserted);
+    if let (Some(link), false) = (asserted, policy.danger_accept_asserted) {
+        return violation(format!("{} is tied to {} on the caller's word alone", link.to, link.from));
+    }
+    for (&field, allowed) in &policy.reference_values.identity {
+        let name = field.name();
+        match item.identity.get(field) {
+            None => {
+                return violation(format!(
+                    "{name} is not bound by the evidence, and the policy lists values of it"
+                ));
+            }
+            Some(value) if !allowed.contains(value) => {
+                return violation(format!(
+                    "{name} is {}, which is not a reference value",
+                    hex::encode(value)
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! The backends of this workspace, by feature.
+
+use backend_api::Registration;
+
+/// The features that link a backend, whether this build has them or not.
+pub const FEATURES: &[&str] = &["baremetal-snp"];
+
+/// Naming each `REGISTRATION` is what links its crate: a dependency that is never named is dropped without a warning, and a
+/// static library drops the constructors that `inventory` relies on.
+pub(crate) static BUILTIN: &[&Registration] = &[
+    #[cfg(feature = "baremetal-snp")]
+    &backend_baremetal_snp::REGISTRATION,
+];

@@ -1,0 +1,205 @@
+//! The pipeline: decode, select, ask for endorsements, fetch, verify, bind, appraise.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use backend_api::{
+    AttestationBackend, BackendId, BackendPolicy, BindInput, Challenge, EndorsementSource, Endorsements,
+    Envelope, Error, ErrorKind, Evidence, Limits, Result, Role, TrustAnchors, UnixTime, VerifiedEvidence,
+    VerifyInput,
+};
+
+use crate::{Accepted, AppraisalPolicy, Appraised, AttestationResult, appraisal::appraise};
+
+/// What a verifier takes for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Clock {
+    /// One moment, always: for archived Evidence and for tests.
+    Fixed(UnixTime),
+    /// The system's clock.
+    System,
+}
+
+impl Clock {
+    fn now(self) -> Result<UnixTime> {
+        match self {
+            Self::Fixed(time) => Ok(time),
+            Self::System => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map(UnixTime::since_unix_epoch)
+                .map_err(|_| Error::new(ErrorKind::InvalidConfig, "the system's clock is before 1970")),
+        }
+    }
+}
+
+/// A relying party's verifier: for its accepted backends, with its policy, from its source of Endorsements.
+#[derive(Debug)]
+pub struct Verifier {
+    accepted: Accepted,
+    source: Arc<dyn EndorsementSource>,
+    policy: AppraisalPolicy,
+    backend_policies: BTreeMap<BackendId, BackendPolicy>,
+    trust_anchors: BTreeMap<BackendId, TrustAnchors>,
+    clock: Clock,
+    limits: Limits,
+}
+
+impl Verifier {
+    /// A verifier under the vendors' roots and the system's clock.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] if the policy has a section for a backend that is not accepted, names a check that no
+    /// accepted backend makes, or a backend refuses its section.
+    pub fn new(
+        accepted: Accepted,
+        source: Arc<dyn EndorsementSource>,
+        policy: AppraisalPolicy,
+    ) -> Result<Self> {
+        let backends: Vec<_> = accepted.backends().collect();
+        let known = |id: &str| backends.iter().any(|backend| backend.descriptor().id.as_str() == id);
+        if let Some(id) = policy.backends.keys().find(|id| !known(id)) {
+            return Err(invalid(format!("policy has a section for the backend {id}, which is not accepted")));
+        }
+        let made = |name: &str| {
+            backends
+                .iter()
+                .flat_map(|backend| backend.descriptor().checks())
+                .any(|info| info.check.name() == name)
+        };
+        if let Some(name) = policy.require_checks.iter().find(|name| !made(name)) {
+            return Err(invalid(format!(
+                "policy requires the check {name}, which no accepted backend makes"
+            )));
+        }
+        let empty = serde_json::Value::Object(serde_json::Map::new());
+        let mut backend_policies = BTreeMap::new();
+        let mut trust_anchors = BTreeMap::new();
+        for backend in backends {
+            let descriptor = backend.descriptor();
+            let section = policy.backends.get(descriptor.id.as_str()).unwrap_or(&empty);
+            backend_policies.insert(descriptor.id, backend.policy(section)?);
+            trust_anchors.insert(descriptor.id, (descriptor.trust_anchors)());
+        }
+        Ok(Self {
+            accepted,
+            source,
+            policy,
+            backend_policies,
+            trust_anchors,
+            clock: Clock::System,
+            limits: Limits::default(),
+        })
+    }
+
+    /// The same verifier with another clock.
+    #[must_use]
+    pub const fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The same verifier with other limits.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Trusts other roots than the vendor's for the backend `id`, such as a test laboratory's: whoever holds their keys can
+    /// make any Evidence.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] if the backend is not accepted.
+    pub fn danger_replace_trust_anchors(mut self, id: BackendId, anchors: TrustAnchors) -> Result<Self> {
+        let known = self.trust_anchors.get_mut(&id);
+        *known.ok_or_else(|| invalid(format!("the backend {id} is not accepted")))? = anchors;
+        Ok(self)
+    }
+
+    /// Judges an envelope, as received, for `challenge`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: why it was refused, or why there is no verdict ([`ErrorKind::is_refusal`] tells which).
+    pub async fn verify(&self, envelope: &[u8], challenge: &Challenge) -> Result<AttestationResult> {
+        self.verify_envelope(&Envelope::decode(envelope)?, challenge).await
+    }
+
+    /// Judges a decoded envelope.
+    ///
+    /// # Errors
+    ///
+    /// As [`Verifier::verify`].
+    pub async fn verify_envelope(
+        &self,
+        envelope: &Envelope,
+        challenge: &Challenge,
+    ) -> Result<AttestationResult> {
+        let at = self.clock.now()?;
+        let (cpu_backend, verified) = self.verify_item(&envelope.cpu, challenge, at, None).await?;
+        let cpu = self.bind(cpu_backend, &verified)?;
+        appraise(&self.policy, &cpu)?;
+
+        let mut devices = Vec::with_capacity(envelope.devices.len());
+        for evidence in &envelope.devices {
+            let (backend, device) = self.verify_item(evidence, challenge, at, Some(&verified)).await?;
+            devices.push(self.bind(backend, &device)?);
+        }
+        let boot_info = cpu.boot_info(cpu_backend.descriptor().tee_variant);
+        Ok(AttestationResult { verified_at: at.as_secs(), cpu, devices, boot_info })
+    }
+
+    async fn verify_item(
+        &self,
+        evidence: &Evidence,
+        challenge: &Challenge,
+        at: UnixTime,
+        cpu: Option<&VerifiedEvidence>,
+    ) -> Result<(&'static dyn AttestationBackend, VerifiedEvidence)> {
+        let backend = self.accepted.select(evidence.media_type())?;
+        let descriptor = backend.descriptor();
+        let role = if cpu.is_some() { Role::Device } else { Role::Cpu };
+        if descriptor.role != role {
+            return Err(Error::new(
+                ErrorKind::InconsistentEvidence,
+                format_args!("expected evidence of a {role:?}, found evidence of a {:?}", descriptor.role),
+            )
+            .in_backend(descriptor.id));
+        }
+        let mut endorsements = Endorsements::new();
+        for request in backend.endorsements_for(evidence)? {
+            for endorsement in self.source.fetch(&request).await? {
+                endorsements.add(endorsement);
+            }
+        }
+        let (anchors, policy) = self.of(descriptor.id)?;
+        let input = VerifyInput::new(evidence, challenge, &endorsements, anchors, policy, at, &self.limits)?;
+        let input = match cpu {
+            None => input,
+            Some(cpu) => input.beside(cpu),
+        };
+        Ok((backend, backend.verify(&input)?))
+    }
+
+    fn bind(&self, backend: &dyn AttestationBackend, verified: &VerifiedEvidence) -> Result<Appraised> {
+        let (_, policy) = self.of(backend.descriptor().id)?;
+        let input = BindInput::new(&self.policy.reference_values, policy);
+        Ok(Appraised::new(verified, &backend.bind_runtime(verified, &input)?))
+    }
+
+    fn of(&self, id: BackendId) -> Result<(&TrustAnchors, &BackendPolicy)> {
+        self.trust_anchors.get(&id).zip(self.backend_policies.get(&id)).ok_or_else(|| {
+            Error::new(ErrorKind::Internal, "an accepted backend has no policy").in_backend(id)
+        })
+    }
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidConfig, message)
+}
