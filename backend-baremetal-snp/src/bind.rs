@@ -167,7 +167,7 @@ impl Binder {
         // 2. The command line: the image's own, and identity tokens after it. Anything else that a host could append
         //    (such as init=/bin/sh) would be measured too, and nobody would have looked at it.
         let appended = claimed.append.as_deref().unwrap_or_default();
-        self.ledger.record(checks::APPENDED_CMDLINE, only_identity(appended))?;
+        self.ledger.verify(checks::APPENDED_CMDLINE, only_identity(appended))?;
         if !appended.is_empty() {
             launch.cmdline = format!("{} {appended}", launch.cmdline);
         }
@@ -190,7 +190,7 @@ impl Binder {
                 reported: hex::encode(reported),
             }),
         });
-        self.ledger.record(checks::LAUNCH_MEASUREMENT, recomputed)?;
+        self.ledger.verify(checks::LAUNCH_MEASUREMENT, recomputed)?;
         self.link("report", "launch inputs", "launch measurement recomputed", Authority::TeeHardware);
 
         // 4. What the measurement therefore binds.
@@ -239,9 +239,9 @@ impl Binder {
         fields.extend(config.instance_id.map(|id| (Field::InstanceId, id.to_vec())));
         fields.extend(config.gpu_policy_hash.map(|hash| (Field::GpuPolicyHash, hash.to_vec())));
         let provider = config.key_provider;
-        let info =
-            serde_json::json!({"name": provider.info_name(), "id": hex::encode(&config.key_provider_id)});
-        fields.push((Field::KeyProvider, info.to_string().into_bytes()));
+        // Both values are of a closed alphabet: nothing needs escaping.
+        let (name, id) = (provider.info_name(), hex::encode(&config.key_provider_id));
+        fields.push((Field::KeyProvider, format!(r#"{{"name":"{name}","id":"{id}"}}"#).into_bytes()));
         if provider == mr_config::KeyProvider::Kms {
             let hash = digest(&SHA256, &config.key_provider_id);
             fields.push((Field::KmsRootKeyHash, hash.as_ref().to_vec()));
@@ -249,7 +249,7 @@ impl Binder {
         let disagreement = fields
             .iter()
             .find(|(field, value)| self.identity.get(*field).is_some_and(|bound| bound != value.as_slice()));
-        self.ledger.record(
+        self.ledger.verify(
             checks::LANES_AGREE,
             disagreement.map_or(Ok(()), |(field, _)| Err(Error::LanesDisagree(field.name()))),
         )?;

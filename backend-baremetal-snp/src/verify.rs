@@ -75,9 +75,11 @@ pub(crate) fn verify(input: &VerifyInput<'_>) -> Result<VerifiedEvidence> {
 }
 
 pub(crate) fn endorsements_for(evidence: &Evidence) -> Result<Vec<EndorsementRequest>> {
-    let unread = |error: Error| ApiError::with_source(error.kind(), error).in_backend(ID);
-    let evidence = payload(evidence).map_err(unread)?;
-    let report = Report::parse(&evidence.report).map_err(|error| unread(error.into()))?;
+    let unread = |check| move |error: Error| refused(Failed { check, error });
+    let evidence = payload(evidence).map_err(unread(checks::PAYLOAD))?;
+    let report = Report::parse(&evidence.report)
+        .map_err(Error::from)
+        .map_err(unread(evidence_snp::checks::REPORT_FORMAT))?;
     let vek = evidence
         .certificates
         .iter()

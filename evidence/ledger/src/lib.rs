@@ -136,14 +136,20 @@ impl Ledger {
         holds: bool,
         error: impl FnOnce() -> E,
     ) -> Result<(), Failed<E>> {
-        if !holds {
-            return Err(Failed { check, error: error() });
-        }
-        self.push(check, Outcome::Passed);
-        Ok(())
+        self.verify(check, if holds { Ok(()) } else { Err(error()) })
     }
 
-    /// Records `check` as passed if `result` is `Ok`, and hands its value on.
+    /// Records `check` as passed if `result` is `Ok`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`] with the error of `result`.
+    pub fn verify<E>(&mut self, check: Check, result: Result<(), E>) -> Result<(), Failed<E>> {
+        self.record(check, result)
+    }
+
+    /// Records `check` as passed if `result` is `Ok`, and hands on its value: for a check that cannot be left out, because
+    /// what follows needs the value.
     ///
     /// # Errors
     ///

@@ -9,7 +9,10 @@ const MAX_ENTRIES: usize = 32;
 /// Bytes of one entry: GUID, offset, length.
 const ENTRY_LEN: usize = 24;
 
-/// What an entry holds (GHCB specification 56421 rev. 2.03, §4.1.8.1; `uuid` in its mixed-endian byte form).
+/// What an entry holds (GHCB specification 56421 rev. 2.03, §4.1.8.1).
+///
+/// The bytes of a GUID stand in the order of its text (RFC 4122), as in every table that real hosts were seen to hand out,
+/// and not with three groups reversed as in UEFI's tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateKind {
@@ -30,11 +33,11 @@ pub enum CertificateKind {
 impl CertificateKind {
     fn from_guid(guid: [u8; 16]) -> Self {
         match u128::from_be_bytes(guid) {
-            0xa406_b4c0_03a8_5249_9743_3fb6_014c_d0ae => Self::Ark,
-            0x79b3_b74a_acbb_e44f_a02f_05ae_f327_c782 => Self::Ask,
-            0x8d75_da63_64e6_6445_adc5_f4b9_3be8_accd => Self::Vcek,
-            0xc24b_07a8_5aa2_3e48_aae6_39c0_45a0_b8a1 => Self::Vlek,
-            0xc31b_f892_1158_3d4d_97ff_d19f_88dc_67ea => Self::Crl,
+            0xc0b4_06a4_a803_4952_9743_3fb6_014c_d0ae => Self::Ark,
+            0x4ab7_b379_bbac_4fe4_a02f_05ae_f327_c782 => Self::Ask,
+            0x63da_758d_e664_4564_adc5_f4b9_3be8_accd => Self::Vcek,
+            0xa807_4bc2_a25a_483e_aae6_39c0_45a0_b8a1 => Self::Vlek,
+            0x92f8_1bc3_5811_4d3d_97ff_d19f_88dc_67ea => Self::Crl,
             _ => Self::Other(guid),
         }
     }
@@ -69,7 +72,8 @@ pub enum CertificateTableError {
     TooLarge(usize),
 }
 
-/// The host's certificate table: entries `{guid: 16 bytes, offset: u32, length: u32}`, little-endian, ended by one of zeros,
+/// The host's certificate table: entries `{guid: 16 bytes, offset: u32, length: u32}`, integers little-endian, ended by one
+/// of zeros,
 /// then the data that they point to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateTable<'a> {
@@ -143,8 +147,8 @@ impl<'a> CertificateTable<'a> {
 mod tests {
     use super::*;
 
-    const VLEK: u128 = 0xc24b_07a8_5aa2_3e48_aae6_39c0_45a0_b8a1;
-    const ASK: u128 = 0x79b3_b74a_acbb_e44f_a02f_05ae_f327_c782;
+    const VLEK: u128 = 0xa807_4bc2_a25a_483e_aae6_39c0_45a0_b8a1;
+    const ASK: u128 = 0x4ab7_b379_bbac_4fe4_a02f_05ae_f327_c782;
 
     fn table(entries: &[(u128, u32, u32)], data: &[u8]) -> Vec<u8> {
         let mut table = Vec::new();

@@ -104,7 +104,7 @@ impl VerifiedVek {
         // 3. ARK -> ASK or ASVK -> VCEK or VLEK.
         let window = ledger
             .record(checks::CHAIN_VALIDITY, verify_validity(&[vek, issuer, ark], at).map_err(Error::from))?;
-        ledger.record(
+        ledger.verify(
             checks::CHAIN_SIGNATURES,
             verify_path(vek, &[issuer], ark, ALGORITHMS, at).map_err(Error::from),
         )?;

@@ -71,7 +71,7 @@ impl VerifyReport<'_> {
         // 3. VCEK or VLEK -> report.
         let key = UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &vek.public_key);
         let signature = key.verify(report.signed_bytes(), report.signature());
-        ledger.record(checks::REPORT_SIGNATURE, signature.map_err(|_| Error::SignatureInvalid(vek.kind)))?;
+        ledger.verify(checks::REPORT_SIGNATURE, signature.map_err(|_| Error::SignatureInvalid(vek.kind)))?;
         // 4. Report -> challenge.
         let fresh = bool::from(report.report_data.ct_eq(self.report_data));
         ledger.require(checks::CHALLENGE, fresh, || Error::ChallengeMismatch)?;
@@ -220,7 +220,7 @@ impl VerifyReport<'_> {
         ]
         .map(|(which, bytes)| (which, Tcb::from_bytes(product, bytes)));
         let above = others.into_iter().find(|(_, tcb)| !current.covers(tcb));
-        ledger.record(
+        ledger.verify(
             checks::TCB_ORDER,
             above.map_or(Ok(()), |(which, found)| Err(Error::TcbOrder { which, found, current })),
         )?;
@@ -231,7 +231,7 @@ impl VerifyReport<'_> {
                     let (component, found, minimum) = tcb.shortfall(&(*floor).into())?;
                     Some(Error::TcbBelowFloor { which, component, found, minimum })
                 });
-                ledger.record(checks::TCB_FLOOR, below.map_or(Ok(()), Err))?;
+                ledger.verify(checks::TCB_FLOOR, below.map_or(Ok(()), Err))?;
             }
         }
         match self.policy.minimum_firmware() {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "tables of the lab are small, so a failure is a mistake in the lab")]
 
-use super::guid::{self, guid};
+use super::guid::{self, guid_in_text_order};
 use super::{Hierarchy, Vek, VekKind};
 
 /// Bytes of an entry: GUID, u32 offset, u32 length.
@@ -48,14 +48,14 @@ impl CertTable {
         Self::default().with(guid::ARK, hierarchy.ark()).with(guid::ASK, issuer).with(vek_guid, &vek.der)
     }
 
-    /// The table with one more entry. The GUID is text, see [`guid()`].
+    /// The table with one more entry. The GUID is text, see [`guid_in_text_order()`].
     ///
     /// # Panics
     ///
     /// If `guid_text` is not a GUID.
     #[must_use]
     pub fn with(mut self, guid_text: &str, bytes: &[u8]) -> Self {
-        self.entries.push((guid(guid_text), bytes.to_vec()));
+        self.entries.push((guid_in_text_order(guid_text), bytes.to_vec()));
         self
     }
 
@@ -124,8 +124,8 @@ mod tests {
     fn a_table_of_two() {
         let table = CertTable::default().with(guid::ARK, b"ark").with(guid::VCEK, b"vcek");
         let expected = [
-            "a406b4c003a85249 97433fb6014cd0ae 48000000 03000000", // Three entries are 0x48 bytes.
-            "8d75da6364e66445 adc5f4b93be8accd 4b000000 04000000",
+            "c0b406a4a8034952 97433fb6014cd0ae 48000000 03000000", // Three entries are 0x48 bytes.
+            "63da758de6644564 adc5f4b93be8accd 4b000000 04000000",
             "0000000000000000 0000000000000000 00000000 00000000",
             "61726b 7663656b",
         ];

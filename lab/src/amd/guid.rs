@@ -1,4 +1,5 @@
-//! GUIDs in the mixed-endian form of the UEFI specification (appendix A): the first three groups are little-endian.
+//! GUIDs: in the mixed-endian form of the UEFI specification (appendix A), whose first three groups are little-endian, and
+//! in the order of their text (RFC 4122), as host certificate tables have them.
 
 #![expect(
     clippy::expect_used,
@@ -16,16 +17,26 @@ pub const ARK: &str = "c0b406a4-a803-4952-9743-3fb6014cd0ae";
 /// The GUID of a CRL.
 pub const CRL: &str = "92f81bc3-5811-4d3d-97ff-d19f88dc67ea";
 
-/// The 16 bytes of a GUID from its text (`xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`).
+/// The 16 bytes of a GUID in the order of its text (`xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`).
 ///
 /// # Panics
 ///
 /// If `text` does not have that form.
 #[must_use]
-pub fn guid(text: &str) -> [u8; 16] {
+pub fn guid_in_text_order(text: &str) -> [u8; 16] {
     let digits = text.replace('-', "");
     assert!(text.len() == 36 && digits.len() == 32, "expected a GUID, found {text}");
-    let bytes = <[u8; 16]>::try_from(hex::decode(digits).expect("hexadecimal digits")).expect("32 digits");
+    <[u8; 16]>::try_from(hex::decode(digits).expect("hexadecimal digits")).expect("32 digits")
+}
+
+/// The 16 bytes of a GUID in UEFI's mixed-endian form.
+///
+/// # Panics
+///
+/// As [`guid_in_text_order`].
+#[must_use]
+pub fn guid(text: &str) -> [u8; 16] {
+    let bytes = guid_in_text_order(text);
     let [a0, a1, a2, a3, b0, b1, c0, c1, d @ ..] = bytes;
     let [d0, d1, d2, d3, d4, d5, d6, d7] = d;
     [a3, a2, a1, a0, b1, b0, c1, c0, d0, d1, d2, d3, d4, d5, d6, d7]

@@ -19,7 +19,7 @@ pub use cert_table::{CertTable, TableDefect};
 pub use crl::crl_spec;
 pub use firmware::{FirmwareDefect, FirmwareSpec, Section};
 pub use guest::Guest;
-pub use guid::guid;
+pub use guid::{guid, guid_in_text_order};
 pub use hierarchy::Hierarchy;
 pub use report::{Cpuid, FirmwareVersion, ReportSpec};
 pub use tcb::Tcb;

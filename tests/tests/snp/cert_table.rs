@@ -1,0 +1,48 @@
+//! Host certificate tables: the lab's are read, each of its damaged ones is refused.
+
+use backend_baremetal_snp::certificates;
+use evidence_snp::{CertificateTable, CertificateTableError};
+use lab::amd::{CertTable, Guest, Product, TableDefect, VekKind};
+
+fn table(defect: Option<TableDefect>) -> Vec<u8> {
+    let guest = Guest::new(Product::Genoa);
+    CertTable { defect, ..CertTable::chain(&guest.hierarchy, &guest.vek, VekKind::Vcek) }.bytes()
+}
+
+#[test]
+fn a_sound_table_gives_its_certificates() {
+    let guest = Guest::new(Product::Genoa);
+    let mut expected = guest.chain();
+    expected.sort();
+    let mut found = certificates(&[table(None)]).unwrap();
+    found.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn every_damaged_table_is_refused() {
+    for defect in [
+        TableDefect::MissingTerminator,
+        TableDefect::OffsetOutOfRange,
+        TableDefect::LengthOutOfRange,
+        TableDefect::LengthOverflow,
+        TableDefect::Overlapping,
+        TableDefect::OffsetInsideEntries,
+        TableDefect::Truncated,
+    ] {
+        let bytes = table(Some(defect));
+        let error = CertificateTable::parse(&bytes).unwrap_err();
+        assert!(
+            matches!(error, CertificateTableError::NoEnd | CertificateTableError::OutOfBounds { .. }),
+            "{defect:?}: {error}"
+        );
+    }
+}
+
+#[test]
+fn every_truncation_is_refused_or_holds_fewer_bytes() {
+    let bytes = table(None);
+    for length in 0..bytes.len() {
+        assert!(CertificateTable::parse(&bytes[..length]).is_err(), "cut to {length} bytes");
+    }
+}

@@ -1,0 +1,131 @@
+//! Reports that a provider's VLEK signed, as `evidence-snp` verifies them for a backend that accepts them.
+
+use evidence_ledger::Failed;
+use evidence_snp::{Anchors, ChainCache, Error, Pin, Policy, VekKind, VerifiedReport, VerifyReport};
+use lab::amd::{Hierarchy, Product, ReportSpec, VekSpec};
+
+use crate::{
+    scene::{june_2026, time},
+    vectors::{Vector, vectors},
+};
+
+struct Provider {
+    hierarchy: Hierarchy,
+    vek: VekSpec,
+    report: ReportSpec,
+    policy: Policy,
+}
+
+impl Provider {
+    fn new(product: Product) -> Self {
+        Self {
+            hierarchy: Hierarchy::new(product),
+            vek: VekSpec::vlek(product),
+            report: ReportSpec::new_vlek(product, 5),
+            policy: Policy { danger_accept_unknown_revocation: true, ..Policy::default() },
+        }
+    }
+
+    fn verify(&self) -> Result<VerifiedReport, Failed<Error>> {
+        let pins = self.hierarchy.pins().into_iter();
+        let vek = self.vek.issue(&self.hierarchy);
+        VerifyReport {
+            report: &self.report.sign(&vek),
+            certificates: &[&vek.der, self.hierarchy.asvk(), self.hierarchy.ask(), self.hierarchy.ark()],
+            revocation_lists: &[],
+            anchors: &Anchors::new(
+                pins.map(|(subject, spki_sha256)| Pin { subject: subject.into(), spki_sha256 }),
+            ),
+            signed_by: VekKind::Vlek,
+            report_data: &[0; 64],
+            policy: &self.policy,
+            at: time(june_2026()),
+        }
+        .verify(&ChainCache::default())
+    }
+
+    fn failed_check(&self) -> &'static str {
+        self.verify().map_or_else(|failed| failed.check.name(), |_| "accepted")
+    }
+}
+
+#[test]
+fn a_vlek_is_accepted_where_it_is_asked_for_on_every_product() {
+    for product in Product::ALL {
+        assert_eq!(Provider::new(product).failed_check(), "accepted");
+    }
+}
+
+#[test]
+fn the_provider_is_pinned_by_its_id() {
+    let mut provider = Provider::new(Product::Milan);
+    let id = provider.vek.csp_id.clone().unwrap();
+    provider.policy.csp_ids = Some([id].into());
+    assert_eq!(provider.failed_check(), "accepted");
+    provider.policy.csp_ids = Some(["CN=cc-eu-west-1.example.com".to_owned()].into());
+    assert_eq!(provider.failed_check(), "csp-id");
+}
+
+#[test]
+fn a_vlek_has_a_provider_and_no_chip() {
+    let mut provider = Provider::new(Product::Milan);
+    provider.vek.csp_id = None;
+    assert_eq!(provider.failed_check(), "vek-extensions");
+    let mut provider = Provider::new(Product::Milan);
+    provider.vek.hwid = Some(vec![7; 64]);
+    assert_eq!(provider.failed_check(), "vek-extensions");
+}
+
+#[test]
+fn a_vcek_s_report_is_refused_where_a_vlek_is_asked_for() {
+    let mut provider = Provider::new(Product::Milan);
+    provider.report.signer_info = 0;
+    assert_eq!(provider.failed_check(), "signing-key");
+    // The report says VLEK, the certificate is a chip's.
+    let mut provider = Provider::new(Product::Milan);
+    provider.vek = VekSpec { key_label: provider.vek.key_label.clone(), ..VekSpec::vcek(Product::Milan) };
+    assert_eq!(provider.failed_check(), "vek-kind");
+}
+
+/// AWS's reports at the times of their capture: the one at VMPL 0 is accepted, those at VMPL 1 are refused by default.
+#[test]
+fn real_vlek_reports_give_their_stated_verdicts() {
+    let Some(root) = vectors("real_vlek_reports_give_their_stated_verdicts") else { return };
+    let pem = std::fs::read(root.join("roots/amd/asvk_milan.pem")).unwrap();
+    let asvk = evidence_x509::Certificate::parse_der_or_pem(&pem).unwrap().remove(0);
+    for (folder, vmpl) in [
+        ("aws/vlek-v5-useast2-2026-geoar", 0),
+        ("aws/vlek-v3-useast2-2025-trustee", 1),
+        ("aws/vlek-v2-useast2-2024-trustee-history", 1),
+    ] {
+        let vector = Vector::read(&root.join(folder), "vlek.der");
+        let judge = |vmpl| {
+            let csp_ids = Some(["CN=cc-us-east-2.amazonaws.com".to_owned()].into());
+            let policy =
+                Policy { vmpl, csp_ids, danger_accept_unknown_revocation: true, ..Policy::default() };
+            VerifyReport {
+                report: &vector.evidence.report,
+                certificates: &[&vector.evidence.certificates[0], asvk.der()],
+                revocation_lists: &[],
+                anchors: &Anchors::amd(),
+                signed_by: VekKind::Vlek,
+                report_data: &vector.report_data,
+                policy: &policy,
+                at: time(vector.at),
+            }
+            .verify(&ChainCache::default())
+            .map_or_else(|failed| failed.check.name(), |_| "accepted")
+        };
+        assert_eq!(judge(vmpl), "accepted", "{folder}");
+        assert_eq!(judge(1 - vmpl), "vmpl", "{folder}");
+    }
+}
+
+#[test]
+fn the_host_s_certificate_table_of_a_real_capture_is_read() {
+    let Some(root) = vectors("the_host_s_certificate_table_of_a_real_capture_is_read") else { return };
+    let folder = root.join("aws/vlek-v5-useast2-2026-geoar");
+    let table = std::fs::read(folder.join("auxblob.bin")).unwrap();
+    let vlek = std::fs::read(folder.join("vlek.der")).unwrap();
+    assert_eq!(backend_baremetal_snp::certificates(&[table]).unwrap(), [vlek]);
+}
