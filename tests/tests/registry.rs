@@ -1,0 +1,265 @@
+//! The relying party's side: what is accepted, what a policy may say, and how the pipeline fails.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use backend_api::{
+    AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Challenge, Descriptor,
+    Endorsement, EndorsementRequest, EndorsementSource, Envelope, Error, ErrorKind, Evidence, Limits,
+    MediaType, OfflineBundle, Registration, Result, Role, RuntimeBinding, RuntimeMechanism, TrustAnchors,
+    VerifiedEvidence, VerifyInput,
+};
+use backend_baremetal_snp::MEDIA_TYPE;
+use registry::{AppraisalPolicy, FEATURES, Registry, RegistryError, Verifier};
+
+/// A backend that only has a descriptor.
+#[derive(Debug)]
+struct Named(Descriptor);
+
+impl Named {
+    const fn new(id: &'static str, media_types: &'static [MediaType]) -> Self {
+        Self(Descriptor {
+            id: BackendId::new(id),
+            role: Role::Cpu,
+            tee_variant: "none",
+            summary: "for tests",
+            media_types,
+            attester: AttesterRole::Absent,
+            runtime: RuntimeMechanism::None { reason: "for tests" },
+            verify_checks: &[],
+            bind_checks: &[],
+            trust_anchors: TrustAnchors::default,
+        })
+    }
+
+    const fn registered(&'static self) -> Registration {
+        Registration { backend: self, crate_name: "test", crate_version: "1.0.0" }
+    }
+}
+
+fn nothing<T>() -> Result<T> {
+    Err(Error::new(ErrorKind::Unsupported, "for tests"))
+}
+
+#[async_trait]
+impl AttestationBackend for Named {
+    fn descriptor(&self) -> &'static Descriptor {
+        // Every backend here is a static.
+        [&A, &B, &OTHER_A, &SAME_TYPE, &SHOUTING]
+            .into_iter()
+            .find(|known| std::ptr::eq(*known, self))
+            .map(|known| &known.0)
+            .unwrap()
+    }
+
+    fn policy(&self, _: &serde_json::Value) -> Result<BackendPolicy> {
+        Ok(BackendPolicy::new(()))
+    }
+
+    fn endorsements_for(&self, _: &Evidence) -> Result<Vec<EndorsementRequest>> {
+        nothing()
+    }
+
+    fn verify(&self, _: &VerifyInput<'_>) -> Result<VerifiedEvidence> {
+        nothing()
+    }
+
+    fn bind_runtime(&self, _: &VerifiedEvidence, _: &BindInput<'_>) -> Result<RuntimeBinding> {
+        nothing()
+    }
+}
+
+const TYPE_A: &[MediaType] = &[MediaType::new("application/a")];
+const TYPE_B: &[MediaType] = &[MediaType::new("application/b")];
+const OTHER_TYPE: &[MediaType] = &[MediaType::new("application/other-a")];
+static A: Named = Named::new("a", TYPE_A);
+static B: Named = Named::new("b", TYPE_B);
+static OTHER_A: Named = Named::new("a", OTHER_TYPE);
+static SAME_TYPE: Named = Named::new("c", TYPE_B);
+static SHOUTING: Named = Named::new("A", &[]);
+static REGISTERED_A: Registration = A.registered();
+static REGISTERED_B: Registration = B.registered();
+static REGISTERED_OTHER_A: Registration = OTHER_A.registered();
+static REGISTERED_SAME_TYPE: Registration = SAME_TYPE.registered();
+static REGISTERED_SHOUTING: Registration = SHOUTING.registered();
+
+fn detail(error: &Error) -> &RegistryError {
+    error.detail().unwrap_or_else(|| panic!("not about the registry: {error}"))
+}
+
+#[test]
+fn the_builtin_backends_are_linked_once_though_inventory_finds_them_too() {
+    assert!(backend_api::linked().any(|found| std::ptr::eq(found, &backend_baremetal_snp::REGISTRATION)));
+    let registry = Registry::linked().unwrap();
+    let ids: Vec<&str> =
+        registry.iter().map(|registration| registration.backend.descriptor().id.as_str()).collect();
+    assert_eq!(ids, FEATURES);
+}
+
+#[test]
+fn the_order_is_that_of_the_ids() {
+    let registry = Registry::new([&REGISTERED_B, &REGISTERED_A, &REGISTERED_B]).unwrap();
+    let ids: Vec<&str> =
+        registry.iter().map(|registration| registration.backend.descriptor().id.as_str()).collect();
+    assert_eq!(ids, ["a", "b"]);
+}
+
+#[test]
+fn two_registrations_of_one_id_are_an_error_in_either_order() {
+    for pair in [[&REGISTERED_A, &REGISTERED_OTHER_A], [&REGISTERED_OTHER_A, &REGISTERED_A]] {
+        let error = Registry::new(pair).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DuplicateBackend);
+        assert!(matches!(detail(&error), RegistryError::DuplicateBackend { id: "a", .. }));
+    }
+}
+
+#[test]
+fn two_backends_for_one_media_type_are_an_error() {
+    let error = Registry::new([&REGISTERED_B, &REGISTERED_SAME_TYPE]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AmbiguousMediaType);
+}
+
+#[test]
+fn an_id_keeps_to_its_grammar() {
+    let error = Registry::new([&REGISTERED_SHOUTING]).unwrap_err();
+    assert_eq!(detail(&error), &RegistryError::InvalidId("A"));
+}
+
+#[test]
+fn nothing_is_verified_without_an_accept_list() {
+    let registry = Registry::new([&REGISTERED_A, &REGISTERED_B]).unwrap();
+    let error = registry.accept::<&str>([]).unwrap_err();
+    assert_eq!(detail(&error), &RegistryError::NothingAccepted { linked: "a, b".to_owned() });
+}
+
+#[test]
+fn an_unknown_id_or_kind_names_what_is_linked_and_the_missing_feature() {
+    let registry = Registry::new([&REGISTERED_A]).unwrap();
+    let errors = [registry.accept(["baremetal-snp"]).unwrap_err(), registry.select(&MEDIA_TYPE).unwrap_err()];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::UnknownBackend);
+        let message = error.to_string();
+        assert!(message.contains("linked: a") && message.contains("feature `baremetal-snp`"), "{message}");
+    }
+    let message = registry.select(&MediaType::new("application/unheard-of")).unwrap_err().to_string();
+    assert!(message.contains("application/unheard-of") && !message.contains("feature"), "{message}");
+}
+
+fn verifier(accept: &str, policy: &str) -> Result<Verifier> {
+    let registry = Registry::new(Registry::linked()?.iter().chain([&REGISTERED_A]))?;
+    let policy = AppraisalPolicy::from_toml(policy)?;
+    Verifier::new(registry.accept([accept])?, Arc::new(OfflineBundle::default()), policy)
+}
+
+fn judge(verifier: &Verifier, envelope: &[u8]) -> Error {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(verifier.verify(envelope, &Challenge::new([0; 64]))).unwrap_err()
+}
+
+fn envelope(media_type: MediaType) -> Envelope {
+    Envelope::of_cpu(Evidence::new(media_type, b"nonsense".to_vec()))
+}
+
+#[test]
+fn linked_is_not_accepted() {
+    let verifier = verifier("a", "version = 1").unwrap();
+    let error = judge(&verifier, &envelope(MEDIA_TYPE).encode_cbor());
+    assert_eq!(error.kind(), ErrorKind::NotAccepted);
+    assert_eq!(detail(&error), &RegistryError::NotAccepted { id: "baremetal-snp", accepted: "a".to_owned() });
+}
+
+#[test]
+fn a_cpu_is_no_device() {
+    let verifier = verifier("baremetal-snp", "version = 1").unwrap();
+    let mut composite = envelope(MEDIA_TYPE);
+    composite.devices.push(composite.cpu.clone());
+    // The CPU's Evidence is judged first: here it is not even in its format.
+    assert_eq!(judge(&verifier, &composite.encode_cbor()).kind(), ErrorKind::MalformedEvidence);
+}
+
+#[test]
+fn what_is_no_envelope_or_too_large_is_refused() {
+    let verifier = verifier("baremetal-snp", "version = 1").unwrap();
+    assert_eq!(judge(&verifier, b"").kind(), ErrorKind::MalformedEvidence);
+    let mut limits = Limits::default();
+    limits.evidence_bytes = 1 << 10;
+    let large = Envelope::of_cpu(Evidence::new(MEDIA_TYPE, vec![0; 2 << 20])).encode_cbor();
+    assert_eq!(judge(&verifier.with_limits(limits), &large).kind(), ErrorKind::LimitExceeded);
+}
+
+#[derive(Debug)]
+struct Unreachable;
+
+#[async_trait]
+impl EndorsementSource for Unreachable {
+    async fn fetch(&self, request: &EndorsementRequest) -> Result<Vec<Endorsement>> {
+        Err(Error::new(ErrorKind::SourceUnavailable, format_args!("no answer for the {}", request.what)))
+    }
+}
+
+#[test]
+fn a_source_that_does_not_answer_is_no_refusal_and_may_be_asked_again() {
+    let evidence = backend_baremetal_snp::SnpEvidence::new(
+        lab::amd::Guest::new(lab::amd::Product::Milan).report_for(&[0; 64]),
+        vec![],
+    );
+    let accepted = Registry::linked().unwrap().accept(["baremetal-snp"]).unwrap();
+    let verifier = Verifier::new(accepted, Arc::new(Unreachable), AppraisalPolicy::default()).unwrap();
+    let error =
+        judge(&verifier, &Envelope::of_cpu(Evidence::new(MEDIA_TYPE, evidence.encode())).encode_cbor());
+    assert_eq!(error.kind(), ErrorKind::SourceUnavailable);
+    assert!(error.kind().is_retryable() && !error.kind().is_refusal());
+}
+
+#[test]
+fn a_policy_that_cannot_be_meant_is_refused() {
+    let report = "version = 1\n[backend.baremetal-snp.report]\n";
+    for (policy, told) in [
+        ("", "version"),
+        ("version = 2", "version is 2, expected 1"),
+        ("version = 1\nrequire-check = []", "unknown field"),
+        ("version = 1\nrequire-checks = []", "require-checks is empty"),
+        ("version = 1\naccept-tcb-status = []", "accept-tcb-status is empty"),
+        ("version = 1\nrequire-checks = [\"no-such-check\"]", "no-such-check"),
+        ("version = 1\n[reference-values]\nmeasurements = []", "measurements is empty"),
+        ("version = 1\n[reference-values]\nmeasurements = [\"xy\"]", "not hex"),
+        ("version = 1\n[reference-values]\nmeasurements = [\"\"]", "not hex"),
+        ("version = 1\n[reference-values]\nimage = [\"00\"]", "unknown reference value"),
+        ("version = 1\n[backend.tdx]", "tdx, which is not accepted"),
+        ("version = 1\n[backend.baremetal-snp]\nlaunched = 1", "unknown field"),
+        (&format!("{report}minimum-tbc = 1"), "unknown field"),
+        (&format!("{report}id-keys = []"), "id-keys is empty"),
+        (&format!("{report}author-keys = []"), "author-keys is empty"),
+        (&format!("{report}family-ids = []"), "family-ids is empty"),
+        (&format!("{report}image-ids = []"), "image-ids is empty"),
+        (&format!("{report}host-data = []"), "host-data is empty"),
+        (&format!("{report}host-data = [\"00\"]"), "32 bytes of hex"),
+        (&format!("{report}csp-ids = [\"CN=x\"]"), "only a VCEK"),
+        (&format!("{report}vmpl = 4"), "expected 0 to 3"),
+        (&format!("{report}require-guest-policy = [\"smt\"]"), "unknown variant"),
+        (
+            &format!("{report}require-platform-info = [\"smt\"]\nforbid-platform-info = [\"smt\"]"),
+            "both required and forbidden",
+        ),
+        (
+            &format!(
+                "{report}require-guest-policy = [\"smt-allowed\"]\nforbid-guest-policy = [\"smt-allowed\"]"
+            ),
+            "both required and forbidden",
+        ),
+        (&format!("{report}minimum-tcb.milan = {{ bootloader = 1 }}"), "missing field"),
+        (
+            &format!("{report}minimum-tcb.rome = {{ bootloader = 1, tee = 0, snp = 0, microcode = 0 }}"),
+            "unknown variant",
+        ),
+        (
+            &format!("{report}minimum-tcb.milan = {{ bootloader = 256, tee = 0, snp = 0, microcode = 0 }}"),
+            "256",
+        ),
+    ] {
+        let error = verifier("baremetal-snp", policy).expect_err(policy);
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{policy}");
+        let message = error.to_string();
+        assert!(message.contains(told) && !message.contains('\n'), "{policy}: {message}");
+    }
+}
