@@ -1,10 +1,13 @@
 //! The envelope on the wire: a RATS Conceptual Message Wrapper.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ciborium::Value;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, Visitor},
+    ser::SerializeMap,
+};
 
 use crate::{Error, ErrorKind, Evidence, MediaType};
 
@@ -24,7 +27,7 @@ const COLLECTION_TYPE: &str = "tag:dstack.org,2026:attestation-composite";
 /// The label of the CPU's item in a collection.
 const CPU: &str = "cpu";
 
-/// How deep an envelope nests at most.
+/// How deep an envelope nests at most: a collection of records.
 const MAX_DEPTH: usize = 4;
 
 /// Evidence of one machine: its CPU, and any number of devices.
@@ -85,116 +88,161 @@ impl Envelope {
         if bytes.len() > MAX_ENVELOPE {
             return Err(EnvelopeError::TooLarge { found: bytes.len() });
         }
-        match bytes.trim_ascii_start().first() {
-            Some(b'[' | b'{') => Self::decode_json(bytes),
-            _ => Self::decode_cbor(bytes),
+        if let Some(b'[' | b'{') = bytes.trim_ascii_start().first() {
+            return serde_json::from_slice(bytes).map_err(malformed);
         }
-    }
-
-    /// Writes CBOR.
-    pub fn encode_cbor(&self) -> Vec<u8> {
-        let record = |evidence: &Evidence| {
-            Value::Array(vec![
-                Value::Text(evidence.media_type().as_str().to_owned()),
-                Value::Bytes(evidence.bytes().to_vec()),
-                Value::Integer(EVIDENCE.into()),
-            ])
-        };
-        let value = if self.devices.is_empty() {
-            record(&self.cpu)
-        } else {
-            let mut entries = vec![
-                (Value::Text(COLLECTION_TYPE_KEY.to_owned()), Value::Text(COLLECTION_TYPE.to_owned())),
-                (Value::Text(CPU.to_owned()), record(&self.cpu)),
-            ];
-            for (index, device) in self.devices.iter().enumerate() {
-                entries.push((Value::Text(device_label(index)), record(device)));
-            }
-            Value::Map(entries)
-        };
-        let mut bytes = Vec::new();
-        // Writing to memory does not fail.
-        let _ = ciborium::into_writer(&value, &mut bytes);
-        bytes
-    }
-
-    /// Writes JSON.
-    pub fn encode_json(&self) -> String {
-        let record = |evidence: &Evidence| {
-            let bytes = URL_SAFE_NO_PAD.encode(evidence.bytes());
-            serde_json::json!([evidence.media_type().as_str(), bytes, EVIDENCE])
-        };
-        if self.devices.is_empty() {
-            return record(&self.cpu).to_string();
-        }
-        let mut entries = serde_json::Map::new();
-        entries.insert(COLLECTION_TYPE_KEY.to_owned(), COLLECTION_TYPE.into());
-        entries.insert(CPU.to_owned(), record(&self.cpu));
-        for (index, device) in self.devices.iter().enumerate() {
-            entries.insert(device_label(index), record(device));
-        }
-        serde_json::Value::Object(entries).to_string()
-    }
-
-    fn decode_cbor(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        let value: Value = ciborium::de::from_reader_with_recursion_limit(bytes, MAX_DEPTH)
-            .map_err(|error| EnvelopeError::Malformed(one_line(error)))?;
-        let envelope = match value {
-            Value::Array(items) => Self::of_cpu(cbor_record(items)?),
-            Value::Map(entries) => {
-                let mut records = BTreeMap::new();
-                let mut collection_type = None;
-                for (label, value) in entries {
-                    match (label, value) {
-                        (Value::Text(label), Value::Text(text)) if label == COLLECTION_TYPE_KEY => {
-                            collection_type = Some(text);
-                        }
-                        (Value::Text(label), Value::Array(items)) => {
-                            records.insert(label, cbor_record(items)?);
-                        }
-                        _ => return Err(malformed("a collection maps text to records")),
-                    }
-                }
-                Self::from_collection(collection_type.as_deref(), records)?
-            }
-            _ => return Err(malformed("neither an array nor a map")),
-        };
-        // Repeated labels, trailing bytes, indefinite lengths and long forms all end here.
+        let envelope: Self =
+            ciborium::de::from_reader_with_recursion_limit(bytes, MAX_DEPTH).map_err(malformed)?;
+        // Trailing bytes, indefinite lengths, long forms and another order all end here.
         if envelope.encode_cbor() != bytes {
             return Err(EnvelopeError::NotCanonical);
         }
         Ok(envelope)
     }
 
-    fn decode_json(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        let json = |error: serde_json::Error| EnvelopeError::Malformed(one_line(error));
-        if bytes.trim_ascii_start().starts_with(b"[") {
-            let record: JsonRecord = serde_json::from_slice(bytes).map_err(json)?;
-            return Ok(Self::of_cpu(record.into_evidence()?));
-        }
-        let collection: JsonCollection = serde_json::from_slice(bytes).map_err(json)?;
-        let mut records = BTreeMap::new();
-        for (label, record) in collection.records {
-            records.insert(label, record.into_evidence()?);
-        }
-        Self::from_collection(collection.collection_type.as_deref(), records)
+    /// Writes CBOR.
+    pub fn encode_cbor(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // Writing to memory does not fail, and an envelope holds nothing that CBOR cannot express.
+        let _ = ciborium::into_writer(self, &mut bytes);
+        bytes
     }
 
-    fn from_collection(
-        collection_type: Option<&str>,
-        mut records: BTreeMap<String, Evidence>,
-    ) -> Result<Self, EnvelopeError> {
-        if collection_type != Some(COLLECTION_TYPE) {
-            return Err(malformed(&format!("a collection has the type {COLLECTION_TYPE}")));
-        }
-        let cpu = records.remove(CPU).ok_or_else(|| malformed("a collection has the item cpu"))?;
+    /// Writes JSON.
+    pub fn encode_json(&self) -> String {
+        // Neither does this fail: every key is a string.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    fn from_collection(mut records: BTreeMap<String, Evidence>) -> Result<Self, String> {
+        let cpu = records.remove(CPU).ok_or_else(|| format!("a collection has the item {CPU}"))?;
         if records.is_empty() || records.len() > MAX_DEVICES {
-            return Err(malformed(&format!("a collection has 1 to {MAX_DEVICES} devices")));
+            return Err(format!("a collection has 1 to {MAX_DEVICES} devices"));
         }
         let devices: Option<Vec<Evidence>> =
             (0..records.len()).map(|index| records.remove(&device_label(index))).collect();
-        let devices = devices.ok_or_else(|| malformed("devices are labelled device-0, device-1, …"))?;
+        let devices = devices.ok_or("devices are labelled device-0, device-1, …")?;
         Ok(Self { cpu, devices })
+    }
+}
+
+impl Serialize for Envelope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.devices.is_empty() {
+            return Record::of(&self.cpu).serialize(serializer);
+        }
+        let mut map = serializer.serialize_map(self.devices.len().checked_add(2))?;
+        map.serialize_entry(COLLECTION_TYPE_KEY, COLLECTION_TYPE)?;
+        map.serialize_entry(CPU, &Record::of(&self.cpu))?;
+        for (index, device) in self.devices.iter().enumerate() {
+            map.serialize_entry(&device_label(index), &Record::of(device))?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Envelope {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RecordOrCollection;
+
+        impl<'de> Visitor<'de> for RecordOrCollection {
+            type Value = Envelope;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a record or a collection of records")
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, items: A) -> Result<Envelope, A::Error> {
+                let record = Record::deserialize(de::value::SeqAccessDeserializer::new(items))?;
+                record.into_evidence().map(Envelope::of_cpu).map_err(de::Error::custom)
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Envelope, A::Error> {
+                let mut collection_type: Option<String> = None;
+                let mut records = BTreeMap::new();
+                while let Some(label) = map.next_key::<String>()? {
+                    let repeated = if label == COLLECTION_TYPE_KEY {
+                        collection_type.replace(map.next_value()?).is_some()
+                    } else {
+                        let evidence =
+                            map.next_value::<Record>()?.into_evidence().map_err(de::Error::custom)?;
+                        records.insert(label, evidence).is_some()
+                    };
+                    if repeated {
+                        return Err(de::Error::custom("a label stands twice"));
+                    }
+                }
+                if collection_type.as_deref() != Some(COLLECTION_TYPE) {
+                    return Err(de::Error::custom(format_args!(
+                        "a collection has the type {COLLECTION_TYPE}"
+                    )));
+                }
+                Envelope::from_collection(records).map_err(de::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_any(RecordOrCollection)
+    }
+}
+
+/// One record as it stands on the wire.
+#[derive(Serialize, Deserialize)]
+struct Record(String, Bytes, u64);
+
+impl Record {
+    fn of(evidence: &Evidence) -> Self {
+        Self(evidence.media_type().as_str().to_owned(), Bytes(evidence.bytes().to_vec()), EVIDENCE)
+    }
+
+    fn into_evidence(self) -> Result<Evidence, String> {
+        let Self(media_type, Bytes(bytes), kind) = self;
+        if kind != EVIDENCE {
+            return Err(format!("a record's indicator is {EVIDENCE}, for evidence"));
+        }
+        let media_type = MediaType::parse(&media_type).map_err(|error| error.to_string())?;
+        Ok(Evidence::new(media_type, bytes))
+    }
+}
+
+/// Bytes: a byte string in CBOR, base64url without padding in JSON.
+struct Bytes(Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&URL_SAFE_NO_PAD.encode(&self.0))
+        } else {
+            serializer.serialize_bytes(&self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ByteString;
+
+        impl Visitor<'_> for ByteString {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a byte string")
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+
+            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                Ok(Bytes(bytes))
+            }
+        }
+
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            let bytes = URL_SAFE_NO_PAD.decode(text);
+            return bytes.map(Self).map_err(|_| de::Error::custom("bytes are base64url without padding"));
+        }
+        deserializer.deserialize_byte_buf(ByteString)
     }
 }
 
@@ -202,76 +250,9 @@ fn device_label(index: usize) -> String {
     format!("device-{index}")
 }
 
-fn malformed(problem: &str) -> EnvelopeError {
-    EnvelopeError::Malformed(problem.to_owned())
-}
-
-fn one_line(error: impl ToString) -> String {
-    error.to_string().replace(['\n', '\r'], " ")
-}
-
-fn cbor_record(items: Vec<Value>) -> Result<Evidence, EnvelopeError> {
-    let Ok([Value::Text(media_type), Value::Bytes(bytes), Value::Integer(kind)]) =
-        <[Value; 3]>::try_from(items)
-    else {
-        return Err(malformed("a record has a text, bytes and an integer"));
-    };
-    evidence(&media_type, bytes, u64::try_from(kind).ok())
-}
-
-fn evidence(media_type: &str, bytes: Vec<u8>, kind: Option<u64>) -> Result<Evidence, EnvelopeError> {
-    if kind != Some(EVIDENCE) {
-        return Err(malformed("a record's indicator says evidence"));
-    }
-    let media_type = MediaType::parse(media_type).map_err(|error| malformed(&error.to_string()))?;
-    Ok(Evidence::new(media_type, bytes))
-}
-
-#[derive(Deserialize, Serialize)]
-struct JsonRecord(String, String, u64);
-
-impl JsonRecord {
-    fn into_evidence(self) -> Result<Evidence, EnvelopeError> {
-        let Self(media_type, text, kind) = self;
-        let bytes =
-            URL_SAFE_NO_PAD.decode(text).map_err(|_| malformed("bytes are base64url without padding"))?;
-        evidence(&media_type, bytes, Some(kind))
-    }
-}
-
-#[derive(Default)]
-struct JsonCollection {
-    collection_type: Option<String>,
-    records: BTreeMap<String, JsonRecord>,
-}
-
-impl<'de> Deserialize<'de> for JsonCollection {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = JsonCollection;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a collection")
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut collection = JsonCollection::default();
-                while let Some(label) = map.next_key::<String>()? {
-                    let repeated = if label == COLLECTION_TYPE_KEY {
-                        collection.collection_type.replace(map.next_value()?).is_some()
-                    } else {
-                        collection.records.insert(label, map.next_value()?).is_some()
-                    };
-                    if repeated {
-                        return Err(de::Error::custom("a label stands twice"));
-                    }
-                }
-                Ok(collection)
-            }
-        }
-        deserializer.deserialize_map(Visitor)
-    }
+/// One line of what a decoder says.
+fn malformed(error: impl fmt::Display) -> EnvelopeError {
+    EnvelopeError::Malformed(error.to_string().replace(['\n', '\r'], " "))
 }
 
 #[cfg(test)]

@@ -26,10 +26,6 @@ pub(crate) fn appraise(policy: &AppraisalPolicy, item: &Appraised) -> Result<()>
             return violation(format!("tcb status is {status}, which accept-tcb-status does not list"));
         }
     }
-    let asserted = item.graph.links().iter().find(|link| link.authority == Authority::Asserted);
-    if let (Some(link), false) = (asserted, policy.danger_accept_asserted) {
-        return violation(format!("{} is tied to {} on the caller's word alone", link.to, link.from));
-    }
     for (&field, allowed) in &policy.reference_values.identity {
         let name = field.name();
         match item.identity.get(field) {
@@ -48,4 +44,46 @@ pub(crate) fn appraise(policy: &AppraisalPolicy, item: &Appraised) -> Result<()>
         }
     }
     Ok(())
+}
+
+/// # Errors
+///
+/// [`ErrorKind::PolicyViolation`] if a link rests on the caller's word alone and the policy does not accept that.
+pub(crate) fn nothing_asserted(policy: &AppraisalPolicy, item: &Appraised) -> Result<()> {
+    let asserted = item.graph.links().iter().find(|link| link.authority == Authority::Asserted);
+    match asserted {
+        Some(link) if !policy.danger_accept_asserted => Err(Error::new(
+            ErrorKind::PolicyViolation,
+            format_args!("{} is tied to {} on the caller's word alone", link.to, link.from),
+        )
+        .in_backend(item.backend)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use backend_api::{BackendId, BindingGraph, Claims, Identity, Ledger, MediaType};
+
+    use super::*;
+
+    #[test]
+    fn a_link_on_the_caller_s_word_passes_only_where_policy_names_it() {
+        let graph = BindingGraph::default().link("quote", "report", "an expected value", Authority::Asserted);
+        let item = Appraised {
+            backend: BackendId::new("example"),
+            media_type: MediaType::new("application/example"),
+            claims: Claims::new("example", "", &[]),
+            identity: Identity::new(),
+            ledger: Ledger::default(),
+            graph,
+            notes: BTreeMap::new(),
+        };
+        let mut policy = AppraisalPolicy::default();
+        assert_eq!(nothing_asserted(&policy, &item).unwrap_err().kind(), ErrorKind::PolicyViolation);
+        policy.danger_accept_asserted = true;
+        nothing_asserted(&policy, &item).unwrap();
+    }
 }

@@ -12,7 +12,10 @@ use backend_api::{
     VerifyInput,
 };
 
-use crate::{Accepted, AppraisalPolicy, Appraised, AttestationResult, appraisal::appraise};
+use crate::{
+    Accepted, AppraisalPolicy, Appraised, AttestationResult,
+    appraisal::{appraise, nothing_asserted},
+};
 
 /// What a verifier takes for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,11 +148,14 @@ impl Verifier {
         let (cpu_backend, verified) = self.verify_item(&envelope.cpu, challenge, at, None).await?;
         let cpu = self.bind(cpu_backend, &verified)?;
         appraise(&self.policy, &cpu)?;
+        nothing_asserted(&self.policy, &cpu)?;
 
         let mut devices = Vec::with_capacity(envelope.devices.len());
         for evidence in &envelope.devices {
             let (backend, device) = self.verify_item(evidence, challenge, at, Some(&verified)).await?;
-            devices.push(self.bind(backend, &device)?);
+            let device = self.bind(backend, &device)?;
+            nothing_asserted(&self.policy, &device)?;
+            devices.push(device);
         }
         let boot_info = cpu.boot_info(cpu_backend.descriptor().tee_variant);
         Ok(AttestationResult { verified_at: at.as_secs(), cpu, devices, boot_info })

@@ -104,6 +104,9 @@ checks! {
     GUEST_POLICY = "guest-policy":
         "the guest policy has the required bits and none of the forbidden ones",
         "56860 rev. 1.58 table 10";
+    ABI_FLOOR = "abi-floor":
+        "the guest agreed to no firmware interface older than the policy's minimum",
+        "56860 rev. 1.58 table 10";
     VMPL = "vmpl":
         "the report was requested at the required privilege level",
         "56860 rev. 1.58 table 23";

@@ -8,6 +8,14 @@ use crate::{CpuId, FirmwareVersion, Product, SigningKey, Tcb, VekKind, report::R
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The guest agreed to a firmware interface that is too old.
+    #[error("guest policy allows the firmware interface {found:?}, expected at least {minimum:?}")]
+    AbiTooOld {
+        /// The policy's, major and minor.
+        minimum: (u8, u8),
+        /// The guest's.
+        found: (u8, u8),
+    },
     /// A certificate could not be read.
     #[error(transparent)]
     Certificate(#[from] CertificateError),

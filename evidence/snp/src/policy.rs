@@ -19,6 +19,8 @@ pub struct Policy {
     pub minimum_tcb: BTreeMap<Product, MinimumTcb>,
     /// The lowest committed firmware version.
     pub minimum_firmware: Option<[u8; 3]>,
+    /// The oldest firmware interface, major and minor, that a guest may have agreed to run on.
+    pub minimum_abi: Option<(u8, u8)>,
     /// Bits of GUEST_POLICY that must be set.
     pub require_guest_policy: BTreeSet<GuestPolicyBit>,
     /// Bits of GUEST_POLICY that must not be set.

@@ -179,6 +179,14 @@ impl VerifyReport<'_> {
             bit: format!("{wrong:?}"),
             policy: policy.0,
         })?;
+        match self.policy.minimum_abi {
+            None => ledger.not_performed(checks::ABI_FLOOR, "policy sets no minimum firmware interface"),
+            Some(minimum) => {
+                let found = policy.abi();
+                ledger
+                    .require(checks::ABI_FLOOR, found >= minimum, || Error::AbiTooOld { minimum, found })?;
+            }
+        }
         ledger.require(checks::VMPL, report.vmpl == self.policy.vmpl, || Error::VmplMismatch {
             expected: self.policy.vmpl,
             found: report.vmpl,

@@ -218,6 +218,9 @@ cases! {
     "guest-policy", "SMT allowed where it is forbidden": |scene| {
         scene.policy = report_policy(r#"forbid-guest-policy = ["smt-allowed"]"#);
     };
+    "abi-floor", "an older firmware interface than the minimum": |scene| {
+        scene.policy = report_policy("minimum-abi = [1, 51]");
+    };
     "vmpl", "a report requested at VMPL 1": |scene| scene.guest.report.vmpl = 1;
     "vmpl", "a policy of VMPL 2": |scene| scene.policy = report_policy("vmpl = 2");
     "smt-consistent", "SMT on, and a policy that forbids it": |scene| scene.guest.report.policy &= !(1 << 16);
