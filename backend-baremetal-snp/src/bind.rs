@@ -1,6 +1,6 @@
 //! `bind_runtime`: from a verified report to what runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use backend_api::{
@@ -16,7 +16,7 @@ use evidence_dstack::{
 };
 use evidence_snp::launch::{
     Firmware, FirmwareMetadata, KernelHashes, LaunchError, LaunchInputs, LaunchMeasurement, Section,
-    SectionKind, measure,
+    SectionKind, Vmm, measure,
 };
 
 use crate::{
@@ -61,6 +61,8 @@ pub mod checks {
             "the configuration document is in its format", "dstack MrConfigV3";
         LANES_AGREE = "lanes-agree":
             "where two lanes bind one field, they bind one value", "dstack MrConfigV3";
+        IMAGE_LISTED = "image-listed":
+            "the image is one of the relying party's reference values", "RFC 9334 §8.3";
         MEASUREMENT_LISTED = "measurement-listed":
             "the measurement is one of the relying party's reference values", "RFC 9334 §8.3";
     }
@@ -100,6 +102,8 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
         binder.link("report", "reference value", "MEASUREMENT", Authority::TeeHardware);
     }
 
+    binder.image_listed(input.reference_values.identity.get(&Field::OsImageHash)).map_err(refused)?;
+
     let Binder { ledger, mut identity, graph } = binder;
     identity.bind(Field::DeviceId, snp_device_id(&report.chip_id), Lane::Report);
     identity.bind(Field::MrSystem, snp_mr_system(&report.measurement), Lane::Report);
@@ -108,10 +112,16 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
         snp_mr_aggregated(&report.measurement, &report.host_data),
         Lane::Report,
     );
-    let notes = BTreeMap::from([
+    let mut notes = BTreeMap::from([
         ("acpi", "unmeasured: the host writes ACPI tables after the launch measurement".to_owned()),
         ("runtime-events", "unbound: the platform has no register for them".to_owned()),
     ]);
+    if let Some(LaunchEvidence { vcpus, vcpu_type, guest_features, .. }) = &evidence.launch {
+        notes.insert(
+            "launch",
+            format!("{vcpus} vCPUs of type {vcpu_type}, guest features {guest_features:#x}"),
+        );
+    }
     RuntimeBinding::assertion(&DESCRIPTOR, identity, ledger, graph, notes)
 }
 
@@ -261,6 +271,22 @@ impl Binder {
         Ok(())
     }
 
+    /// Image -> reference value. Whoever can choose the firmware and the kernel can make them say anything of the
+    /// application, so that a relying party should list the images (or the measurements) that it trusts.
+    fn image_listed(&mut self, images: Option<&BTreeSet<Vec<u8>>>) -> Result<(), Failed<Error>> {
+        let Some(images) = images else {
+            self.ledger.not_performed(
+                checks::IMAGE_LISTED,
+                "the relying party lists no images: the identity holds as far as the image can be trusted",
+            );
+            return Ok(());
+        };
+        let image = self.identity.get(Field::OsImageHash);
+        self.ledger.require(checks::IMAGE_LISTED, image.is_some_and(|hash| images.contains(hash)), || {
+            Error::ImageNotListed(image.map(hex::encode))
+        })
+    }
+
     fn link(&mut self, from: &'static str, to: &'static str, means: &'static str, authority: Authority) {
         self.graph = std::mem::take(&mut self.graph).link(from, to, means, authority);
     }
@@ -293,7 +319,9 @@ impl Launch {
             vcpus: claimed.vcpus,
             vcpu_type: claimed.vcpu_type.parse()?,
             guest_features: claimed.guest_features,
-            vmm: claimed.vmm.parse()?,
+            // The other virtual machine monitors are clouds'. One of them leaves memory unmeasured on which the firmware
+            // relies, so that evidence must not choose.
+            vmm: Vmm::Qemu,
         })?)
     }
 }

@@ -13,9 +13,6 @@ use crate::{
     Error, FirmwareParameters, ImageDocuments, LaunchEvidence, LaunchParameters, LaunchSource, SnpEvidence,
 };
 
-/// The virtual machine monitor that dstack's hosts run.
-const VMM: &str = "qemu";
-
 impl SnpEvidence {
     /// The payload of one of dstack's attestations (V0, V1 or the verifier's JSON, decoded by
     /// [`Attestation::decode`]).
@@ -79,7 +76,7 @@ fn launch(launch: SnpLaunch) -> Result<LaunchEvidence, Error> {
     };
     let SnpMachine { vcpus, vcpu_type, guest_features } = machine;
     let vcpu_type = vcpu_type.ok_or(Error::VcpuTypeMissing)?;
-    Ok(LaunchEvidence { source, append: None, vcpus, vcpu_type, guest_features, vmm: VMM.to_owned() })
+    Ok(LaunchEvidence { source, append: None, vcpus, vcpu_type, guest_features })
 }
 
 impl TryFrom<&SnpMeasurement> for LaunchParameters {

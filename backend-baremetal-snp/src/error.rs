@@ -41,6 +41,9 @@ pub enum Error {
     /// The image's documents do not hold together.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// The relying party does not list this image.
+    #[error("the image {} is not among the relying party's reference values", .0.as_deref().unwrap_or("(none is bound)"))]
+    ImageNotListed(Option<String>),
     /// Two lanes bind different values.
     #[error("the measured command line and the HOST_DATA document bind different values of {0}")]
     LanesDisagree(&'static str),
@@ -131,9 +134,10 @@ impl Error {
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             Self::Report(error) => report_kind(error),
-            Self::MeasurementNotListed(_) | Self::MeasurementUnexplained(_) | Self::RootfsUnmeasured => {
-                ErrorKind::PolicyViolation
-            }
+            Self::ImageNotListed(_)
+            | Self::MeasurementNotListed(_)
+            | Self::MeasurementUnexplained(_)
+            | Self::RootfsUnmeasured => ErrorKind::PolicyViolation,
             Self::HostDataMismatch { .. }
             | Self::Image(_)
             | Self::LanesDisagree(_)

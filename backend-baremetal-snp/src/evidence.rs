@@ -48,8 +48,6 @@ pub struct LaunchEvidence {
     pub vcpu_type: String,
     /// SEV_FEATURES of the guest: bit 0 is SNP itself.
     pub guest_features: u64,
-    /// The virtual machine monitor: `qemu`, `ec2` or `gce`.
-    pub vmm: String,
 }
 
 /// Where the launch parameters come from.

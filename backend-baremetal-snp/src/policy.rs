@@ -30,6 +30,11 @@ impl Policy {
             )
             .in_backend(crate::ID)
         };
+        // Serde would read a list as a structure, field after field, and an empty one as the default.
+        let tables = [Some(section), section.get("report"), section.get("launch")];
+        if tables.into_iter().flatten().any(|table| !table.is_object()) {
+            return Err(invalid("the section, report and launch are tables".to_owned()));
+        }
         let policy = Self::deserialize(section).map_err(|error| invalid(error.to_string()))?;
         policy.report.validate().map_err(|error| invalid(error.to_string()))?;
         if policy.report.csp_ids.is_some() {

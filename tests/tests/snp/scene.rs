@@ -74,7 +74,6 @@ impl Scene {
             vcpus: guest.vcpus,
             vcpu_type: guest.vcpu_type.clone(),
             guest_features: guest.guest_features,
-            vmm: "qemu".to_owned(),
         });
         (self.edit)(&mut evidence);
         let mut bytes = evidence.encode();
