@@ -1,0 +1,67 @@
+//! The commands.
+
+mod backends;
+#[cfg(feature = "demo")]
+mod demo;
+mod import;
+mod inspect;
+mod measure;
+mod verify;
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use backend_api::Result;
+
+use crate::{
+    cli::{Command, Import, Measure},
+    output::Answer,
+};
+
+/// Does what is asked.
+pub(crate) fn run(command: &Command) -> Result<Answer> {
+    match command {
+        Command::Backends => backends::run(),
+        Command::Verify(args) => verify::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Import(Import::Snp(args)) => import::snp(args),
+        Command::Import(Import::Dstack(args)) => import::dstack(args),
+        Command::Measure(Measure::Snp(args)) => measure::snp(args),
+        #[cfg(feature = "demo")]
+        Command::Demo => demo::run(),
+    }
+}
+
+/// Seconds since 1970-01-01T00:00:00Z in the form of RFC 3339; as a number if they are beyond the year 9999.
+fn rfc3339(seconds: u64) -> String {
+    let mut text = String::new();
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+    match time.map(|time| write!(text, "{}", humantime::format_rfc3339_seconds(time))) {
+        Some(Ok(())) => text,
+        _ => seconds.to_string(),
+    }
+}
+
+/// The name of a kebab-case variant, as its JSON form spells it.
+fn name(value: impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_one_form() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(253_402_300_799), "9999-12-31T23:59:59Z");
+        assert_eq!(rfc3339(253_402_300_800), "253402300800");
+        assert_eq!(rfc3339(u64::MAX), u64::MAX.to_string());
+    }
+}

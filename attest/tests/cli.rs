@@ -1,0 +1,372 @@
+//! The command line as its users meet it: the real binary, its output, its exit codes.
+
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+mod dstack;
+mod policies;
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use backend_api::{Envelope, Evidence, MediaType};
+use common::{attest, attest_with_input, words};
+use lab::amd::{FirmwareSpec, Guest, Product};
+use tempfile::TempDir;
+
+const CHALLENGE: [u8; 64] = [7; 64];
+
+/// A forged guest and its files: `report`, `vcek`, `chain.pem`, `table`, `mr_config`, `crl/`, and `evidence` of all that.
+struct Scene {
+    directory: TempDir,
+    guest: Guest,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let guest = Guest::new(Product::Milan);
+        let scene = Self { directory: tempfile::tempdir().unwrap(), guest };
+        let guest = &scene.guest;
+        scene.put("report", guest.report_for(&CHALLENGE));
+        let chain = guest.chain();
+        scene.put("vcek", &chain[0]);
+        let pem = |der: &[u8]| der::pem::encode_string("CERTIFICATE", der::pem::LineEnding::LF, der).unwrap();
+        scene.put("chain.pem", format!("{}{}", pem(&chain[1]), pem(&chain[2])));
+        scene.put("table", guest.cert_table());
+        scene.put("mr_config", &guest.mr_config);
+        fs::create_dir(scene.path().join("crl")).unwrap();
+        scene.put("crl/milan", guest.crl());
+        scene.put("crl/README.md", "# A revocation list");
+        scene.put("ovmf.fd", &guest.firmware);
+        scene.put("bzImage", &guest.kernel);
+        scene.put("initrd", &guest.initrd);
+        let import = "import snp --report $/report --cert $/vcek --cert $/chain.pem --mr-config $/mr_config -o $/evidence";
+        scene.run(import).expect(0);
+        scene
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path().join(name), bytes).unwrap();
+    }
+
+    fn get(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path().join(name)).unwrap()
+    }
+
+    /// Runs a command line of words without spaces; `$` is the scene's directory.
+    fn run(&self, line: &str) -> common::Run {
+        attest(words(line, self.path()))
+    }
+
+    /// Runs `verify` on a file with a proper challenge, at a time when all of the lab's certificates are valid.
+    fn verify(&self, file: &str, more: &str) -> common::Run {
+        let challenge = hex::encode(CHALLENGE);
+        self.run(&format!(
+            "verify $/{file} --accept baremetal-snp --challenge {challenge} --at 2026-06-01T00:00:00Z {more}"
+        ))
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    assert!(attest(["--help"]).expect(0).text().contains("Exit codes: 0"));
+    assert!(attest(["verify", "--help"]).expect(0).text().contains("--challenge"));
+    assert!(attest(["--version"]).expect(0).text().starts_with("attest "));
+}
+
+#[test]
+fn a_wrong_command_line_is_usage() {
+    for line in [
+        "",
+        "nonsense",
+        "backends --nonsense",
+        "verify",
+        "verify x",
+        "import",
+        "import snp",
+        "measure snp",
+        "import snp --report x",
+        "measure snp --ovmf x --vcpus 1",
+        "measure snp --ovmf x --vcpus -1 --vcpu-type EPYC",
+        "measure snp --ovmf x --vcpus 1 --vcpu-type nonsense",
+        "measure snp --ovmf x --vcpus 1 --vcpu-type EPYC --vmm xen",
+        "measure snp --ovmf x --firmware y --vcpus 1 --vcpu-type EPYC",
+        "measure snp --firmware x --firmware-only",
+        "measure snp --ovmf x --vcpus 1 --vcpu-type EPYC --initrd y",
+        "measure snp --ovmf x --vcpus 1 --vcpu-type EPYC --append y",
+        "measure snp --ovmf x --vcpus 1 --vcpu-type EPYC --guest-features 1g",
+    ] {
+        attest(line.split_whitespace()).expect(2);
+    }
+    let json = attest(["verify", "x", "--json"]).expect(2).json();
+    assert_eq!(json["verdict"], "error");
+    assert!(json["message"].as_str().unwrap().contains("--challenge"));
+}
+
+#[test]
+fn backends_are_listed_with_their_checks() {
+    let text = attest(["backends"]).expect(0).text();
+    for part in ["baremetal-snp: ", "crl-current", "launch-measurement", "only verifies", "build lacks: none"]
+    {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let json = attest(["backends", "--json"]).expect(0).json();
+    let backend = &json["backends"][0];
+    assert_eq!(backend["id"], "baremetal-snp");
+    assert_eq!(backend["role"], "cpu");
+    assert_eq!(backend["attester"], "absent");
+    assert_eq!(backend["runtime"]["mechanism"], "none");
+    assert_eq!(backend["checks"]["verify"][0]["check"], "payload");
+    assert_eq!(json["missing-features"], serde_json::json!([]));
+}
+
+#[test]
+fn a_forgery_is_refused_under_the_vendors_roots() {
+    let scene = Scene::new();
+    let run = scene.verify("evidence", "--endorsements $/crl");
+    let run = run.complains(1, "error: baremetal-snp: chain-signatures: ");
+    assert!(run.text().contains("failed check  chain-signatures\n"));
+    assert!(run.text().contains("of the attester"));
+    assert!(run.stderr.contains("warning: ") && run.stderr.contains("README.md"), "{}", run.stderr);
+    let json = scene.verify("evidence", "--json").expect(1).json();
+    assert_eq!((&json["verdict"], &json["check"]), (&"refused".into(), &"chain-signatures".into()));
+}
+
+#[test]
+fn verification_needs_proper_arguments() {
+    let scene = Scene::new();
+    let challenge = hex::encode(CHALLENGE);
+    let run = scene.run(&format!("verify $/evidence --challenge {challenge}"));
+    run.complains(2, "--accept is missing").complains(2, "linked: baremetal-snp");
+    let run =
+        scene.run(&format!("verify $/evidence --challenge {challenge} --accept baremetal-snp,nonsense"));
+    run.complains(2, "\"nonsense\" is not linked (linked: baremetal-snp)");
+    for wrong in ["00", &challenge[1..], &format!("{challenge}00"), &challenge.replace("07", "0x")] {
+        let run = scene.run(&format!("verify $/evidence --accept baremetal-snp --challenge {wrong}"));
+        assert!(!run.complains(2, "expected 128 hex digits").stderr.contains("0707"));
+    }
+    for wrong in
+        ["now", "2026-06-01", "2026-06-01T00:00:00", "2026-06-01T00:00:00+02:00", "1969-01-01T00:00:00Z"]
+    {
+        let run = scene
+            .run(&format!("verify $/evidence --accept baremetal-snp --challenge {challenge} --at {wrong}"));
+        run.complains(2, "expected a time in UTC");
+    }
+    scene.verify("evidence", "--measurement 00").complains(2, "expected 96 hex digits");
+    scene.verify("evidence", &format!("--measurement {}", "zz".repeat(48))).complains(2, "is not hex");
+    scene.verify("evidence", "--require-check nonsense").complains(2, "no linked backend makes the check");
+}
+
+#[test]
+fn a_policy_is_read_strictly() {
+    let scene = Scene::new();
+    for (text, problem) in [
+        ("version = 2", "expected 1"),
+        ("version = 1\nnonsense = 1", "nonsense"),
+        ("version = 1\nrequire-checks = []", "empty"),
+        ("version = 1\n[backend.tdx]", "tdx, which is not accepted"),
+        ("version = 1\n[backend.baremetal-snp.report]\nvmpl = 4", "vmpl is 4"),
+        ("version = ", "policy"),
+    ] {
+        scene.put("policy", text);
+        scene.verify("evidence", "--policy $/policy").complains(2, problem);
+    }
+    scene.put("policy", b"\xff");
+    scene.verify("evidence", "--policy $/policy").complains(2, "is not UTF-8");
+    scene.verify("evidence", "--policy $/missing").complains(2, "cannot read");
+}
+
+#[test]
+fn files_are_bounded_and_regular() {
+    let scene = Scene::new();
+    File::create(scene.path().join("huge")).unwrap().set_len((16 << 20) + 1).unwrap();
+    for (file, problem) in
+        [("missing", "not found"), ("crl", "not a regular file"), ("huge", "more than 16777216 bytes")]
+    {
+        scene.verify(file, "").complains(2, problem);
+        scene.run(&format!("inspect $/{file}")).complains(2, problem);
+        scene.run(&format!("import dstack $/{file} -o $/none")).complains(2, problem);
+        scene.run(&format!("import snp --report $/{file} -o $/none")).complains(2, problem);
+        scene.run(&format!("measure snp --ovmf $/{file} --firmware-only")).complains(2, problem);
+    }
+    attest(["inspect", "/dev/zero"]).complains(2, "not a regular file");
+    assert!(!scene.path().join("none").exists());
+}
+
+#[test]
+fn a_malformed_envelope_is_refused() {
+    let scene = Scene::new();
+    let whole = scene.get("evidence");
+    for bytes in [
+        &[][..],
+        &whole[..whole.len() / 2],
+        &whole[..whole.len() - 1],
+        &[&whole[..], b"\0"].concat(),
+        b"[",
+        b"{}",
+    ] {
+        scene.put("malformed", bytes);
+        assert_eq!(scene.verify("malformed", "--json").expect(1).json()["kind"], "malformed-evidence");
+        scene.run("inspect $/malformed").expect(1);
+    }
+}
+
+#[test]
+fn evidence_of_another_kind_can_be_looked_at() {
+    let scene = Scene::new();
+    let evidence = Evidence::new(MediaType::new("application/vnd.example.other"), vec![1, 2, 3]);
+    scene.put("other", Envelope::of_cpu(evidence).encode_json());
+    let text = scene.run("inspect $/other").expect(0).text();
+    assert_eq!(
+        text,
+        "  unverified  cpu.bytes       3\n  unverified  cpu.media-type  application/vnd.example.other\n"
+    );
+    scene.verify("other", "").complains(2, "no linked backend verifies application/vnd.example.other");
+}
+
+#[test]
+fn standard_input_and_output_are_files_too() {
+    let scene = Scene::new();
+    let evidence = scene.get("evidence");
+    let from_stdin = attest_with_input(["inspect", "-"], &evidence).expect(0);
+    assert_eq!(from_stdin.stdout, scene.run("inspect $/evidence").stdout);
+    let import = "import snp --report $/report --cert $/vcek --cert $/chain.pem --mr-config $/mr_config -o -";
+    assert_eq!(scene.run(import).expect(0).stdout, evidence);
+    let json = scene.run(&format!("{import} --json-envelope")).expect(0).stdout;
+    assert_eq!(Envelope::decode(&json).unwrap(), Envelope::decode(&evidence).unwrap());
+    attest_with_input(["inspect", "-"], &vec![0; (16 << 20) + 1]).complains(2, "more than 16777216 bytes");
+}
+
+#[test]
+fn a_certificate_table_is_as_good_as_certificates() {
+    let scene = Scene::new();
+    scene.run("import snp --report $/report --cert-table $/table -o $/other").expect(0);
+    let certificates = |file: &str| {
+        let json = scene.run(&format!("inspect $/{file} --json")).expect(0).json();
+        let all = json["cpu"]["certificates"].as_array().unwrap().clone();
+        let mut subjects: Vec<String> =
+            all.iter().map(|one| one["subject"].as_str().unwrap().to_owned()).collect();
+        subjects.sort();
+        subjects
+    };
+    assert_eq!(certificates("other"), ["ARK-Milan", "SEV-Milan", "SEV-VCEK"]);
+    assert_eq!(certificates("other"), certificates("evidence"));
+}
+
+#[test]
+fn nothing_is_written_that_would_not_be_read() {
+    let scene = Scene::new();
+    scene.put("short", &scene.get("report")[..1183]);
+    let nine = "--cert $/vcek ".repeat(9);
+    for (arguments, problem) in [
+        ("--report $/short".to_owned(), "report has 1183 bytes, expected 1184"),
+        ("--report $/report --cert $/report".to_owned(), "expected one DER certificate"),
+        ("--report $/report --cert-table $/report".to_owned(), "certificate table"),
+        (format!("--report $/report {nine}"), "9 certificates, at most 8"),
+    ] {
+        scene.run(&format!("import snp {arguments} -o $/none")).complains(1, problem);
+        assert!(!scene.path().join("none").exists(), "{arguments}");
+    }
+    scene.put("text", "nonsense");
+    scene.run("import dstack $/text -o $/none").complains(1, "/text\": ");
+    scene.run("import snp --report $/report -o $/missing/none").complains(2, "cannot write");
+    scene.run("import snp --report $/report -o $/crl").complains(2, "not a regular file");
+    let left = fs::read_dir(scene.path())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(".attest-"));
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn endorsements_are_bounded() {
+    let scene = Scene::new();
+    scene.verify("evidence", "--endorsements $/missing").complains(2, "cannot read");
+    scene.verify("evidence", "--endorsements $/evidence").complains(2, "cannot read");
+    fs::create_dir_all(scene.path().join("many/below")).unwrap();
+    for index in 0..64 {
+        scene.put(&format!("many/{index}"), "");
+    }
+    scene.verify("evidence", "--endorsements $/many").complains(1, "chain-signatures");
+    scene.put("many/64", "");
+    scene.verify("evidence", "--endorsements $/many").complains(2, "more than 64 files");
+    scene.put("crl/large", vec![0; (1 << 20) + 1]);
+    scene.verify("evidence", "--endorsements $/crl").complains(2, "more than 1048576 bytes");
+}
+
+#[test]
+fn a_launch_is_measured() {
+    let scene = Scene::new();
+    let guest = &scene.guest;
+    let expected = hex::encode(guest.measurement());
+    // The command line has spaces, so that it comes last, as one argument.
+    let measure = |firmware: &str, more: &str| {
+        let line = "--kernel $/bzImage --initrd $/initrd --vcpus 2 --vcpu-type EPYC-v4";
+        let mut arguments = words(&format!("measure snp {firmware} {line} {more}"), scene.path());
+        arguments.extend(["--append".to_owned(), guest.cmdline.clone()]);
+        attest(arguments)
+    };
+    assert_eq!(measure("--ovmf $/ovmf.fd", "").expect(0).text(), format!("{expected}\n"));
+    let json = measure("--ovmf $/ovmf.fd", "--guest-features 0x1 --vmm qemu --json").expect(0).json();
+    assert_eq!(json["measurement"], expected.as_str());
+    assert_ne!(measure("--ovmf $/ovmf.fd", "--guest-features 21").expect(0).text().trim(), expected);
+    assert_ne!(measure("--ovmf $/ovmf.fd", "--vmm gce").expect(0).text().trim(), expected);
+
+    let stored = scene.run("measure snp --ovmf $/ovmf.fd --firmware-only").expect(0);
+    assert_eq!(
+        stored.json(),
+        scene.run("measure snp --ovmf $/ovmf.fd --firmware-only --json").expect(0).json()
+    );
+    scene.put("firmware.json", &stored.stdout);
+    assert_eq!(measure("--firmware $/firmware.json", "").expect(0).text(), format!("{expected}\n"));
+
+    scene.put("plain.fd", FirmwareSpec::without_kernel_hashes().bytes());
+    measure("--ovmf $/plain.fd", "").complains(2, "SNP_KERNEL_HASHES");
+    let json = measure("--ovmf $/plain.fd", "--json").complains(2, "SNP_KERNEL_HASHES").json();
+    assert_eq!(json["verdict"], "error");
+    scene.run("measure snp --ovmf $/plain.fd --vcpus 1 --vcpu-type EPYC-Turin").expect(0);
+    scene.run("measure snp --ovmf $/plain.fd --vcpus 0 --vcpu-type EPYC").expect(2);
+    scene.run("measure snp --ovmf $/plain.fd --vcpus 1 --vcpu-type EPYC --guest-features 2").expect(2);
+    scene.run("measure snp --ovmf $/bzImage --firmware-only").complains(2, "firmware");
+    scene
+        .run("measure snp --firmware $/bzImage --vcpus 1 --vcpu-type EPYC")
+        .complains(2, "no stored firmware");
+    measure("--ovmf $/ovmf.fd --initrd $/crl", "").expect(2);
+}
+
+#[test]
+fn the_demo_runs_to_its_end() {
+    let text = attest(["demo"]).expect(0).text();
+    assert!(text.starts_with("SIMULATED: "));
+    assert!(!text.contains("DEVIATES"));
+    assert!(text.ends_with("demo complete: 1 accepted, 18 refused, as they must be\n"), "{text}");
+    let json = attest(["demo", "--json"]).expect(0).json();
+    assert_eq!((&json["simulated"], &json["complete"]), (&true.into(), &true.into()));
+    let refused = json["refused"].as_array().unwrap();
+    assert_eq!(refused.len(), 18);
+    assert!(refused.iter().all(|refusal| refusal["check"] == refusal["expected-check"]));
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    for line in ["backends", "demo", "--help"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_attest"))
+            .args(line.split_whitespace())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{line}: {stderr}");
+        assert_eq!(stderr, "", "{line}");
+    }
+}

@@ -1,0 +1,92 @@
+//! Runs the real binary.
+
+use std::{
+    ffi::OsStr,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+
+/// How one run ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.stdout.clone()).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The run ended with `code`, and nothing panicked.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}\n{}", String::from_utf8_lossy(&self.stdout));
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        self
+    }
+
+    /// The run said why not, in one line of standard error.
+    #[track_caller]
+    pub(crate) fn complains(self, code: i32, problem: &str) -> Self {
+        let run = self.expect(code);
+        let errors: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(errors.len(), 1, "{}", run.stderr);
+        assert!(errors[0].contains(problem), "{problem:?} not in {:?}", errors[0]);
+        run
+    }
+}
+
+pub(crate) fn attest<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Run {
+    attest_with_input(arguments, b"")
+}
+
+pub(crate) fn attest_with_input<S: AsRef<OsStr>>(
+    arguments: impl IntoIterator<Item = S>,
+    input: &[u8],
+) -> Run {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_attest"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that reads no input closes it early.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    Run {
+        code: output.status.code(),
+        stdout: output.stdout,
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Splits a command line at its spaces, after the name of a scratch directory is put in for `$`.
+pub(crate) fn words(line: &str, directory: &Path) -> Vec<String> {
+    line.split_whitespace().map(|word| word.replace('$', directory.to_str().unwrap())).collect()
+}
+
+pub(crate) fn policies() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies")
+}
+
+/// The folder of real evidence; without it the test says that it was skipped.
+pub(crate) fn vectors(test: &str) -> Option<PathBuf> {
+    let given = std::env::var_os("ATTESTATION_VECTORS").map(PathBuf::from);
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
+    let found = given.or(Some(beside)).filter(|path| path.is_dir());
+    if found.is_none() {
+        // Not eprintln, whose output the test harness keeps back.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: no vectors");
+    }
+    found
+}
