@@ -51,7 +51,8 @@ impl<'a> VerifyInput<'a> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::LimitExceeded`] if Evidence or Endorsements are above `limits`.
+    /// [`ErrorKind::LimitExceeded`] if the Evidence is above `limits`, [`ErrorKind::InvalidConfig`] if the caller's
+    /// Endorsements are.
     pub fn new(
         evidence: &'a Evidence,
         challenge: &'a Challenge,
@@ -71,7 +72,7 @@ impl<'a> VerifyInput<'a> {
         }
         if !endorsements.within(limits) {
             return Err(Error::new(
-                ErrorKind::LimitExceeded,
+                ErrorKind::InvalidConfig,
                 format_args!(
                     "expected at most {} endorsements of at most {} bytes",
                     limits.endorsements, limits.endorsement_bytes

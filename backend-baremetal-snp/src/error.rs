@@ -170,7 +170,7 @@ fn report_kind(error: &ReportError) -> ErrorKind {
         E::CrlStale { .. } => ErrorKind::StaleEndorsements,
         E::RevocationList(_) => ErrorKind::InvalidEndorsements,
         E::RootNotPinned(_) | E::IssuerNotPinned(_) => ErrorKind::UntrustedIssuer,
-        E::Path(PathError::OutsideValidity { window, at, .. }) if *at < window.not_before => {
+        E::Path(PathError::OutsideValidity { window, at, .. }) if at.0 < window.not_before => {
             ErrorKind::NotYetValid
         }
         E::Path(PathError::OutsideValidity { .. }) => ErrorKind::Expired,

@@ -1,5 +1,7 @@
 //! The relying party's side: what is accepted, what a policy may say, and how the pipeline fails.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure of a test helper is a failure of the test")]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

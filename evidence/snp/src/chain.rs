@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{Context, SHA256};
 use evidence_ledger::{Failed, Ledger};
 use evidence_x509::{
-    Certificate, RSA_PSS_SHA384, RSA_PSS_SHA384_EXPLICIT_TRAILER, RevocationList,
+    Certificate, Moment, RSA_PSS_SHA384, RSA_PSS_SHA384_EXPLICIT_TRAILER, RevocationList,
     SignatureVerificationAlgorithm, UnixTime, Window, verify_path, verify_validity,
 };
 use moka::sync::Cache;
@@ -147,7 +147,9 @@ impl VerifiedVek {
         let ended = self.crl_windows.iter().map(|window| window.not_after).max();
         ledger.require(checks::CRL_CURRENT, current, || match ended {
             None => Error::CrlMissing { issuer: self.ark.clone() },
-            Some(ended) => Error::CrlStale { issuer: self.ark.clone(), ended, at: at.as_secs() },
+            Some(ended) => {
+                Error::CrlStale { issuer: self.ark.clone(), ended: Moment(ended), at: Moment(at.as_secs()) }
+            }
         })
     }
 }

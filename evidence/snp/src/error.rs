@@ -1,6 +1,6 @@
 //! Why a report was refused.
 
-use evidence_x509::{CertificateError, PathError, RevocationListError};
+use evidence_x509::{CertificateError, Moment, PathError, RevocationListError};
 
 use crate::{CpuId, FirmwareVersion, Product, SigningKey, Tcb, VekKind, report::REPORT_LEN};
 
@@ -44,10 +44,10 @@ pub enum Error {
     CrlStale {
         /// The ARK.
         issuer: String,
-        /// When the newest list ended, in seconds since 1970-01-01T00:00:00Z.
-        ended: u64,
+        /// When the newest list ended.
+        ended: Moment,
         /// The time of verification.
-        at: u64,
+        at: Moment,
     },
     /// There is no revocation list.
     #[error("expected a revocation list of {issuer}, found none")]

@@ -1,6 +1,10 @@
 //! One certificate, read once.
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    fmt,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use const_oid::{ObjectIdentifier, db::rfc4519::COMMON_NAME};
@@ -33,7 +37,22 @@ impl Window {
 
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "from {} to {}", self.not_before, self.not_after)
+        write!(f, "from {} to {}", Moment(self.not_before), Moment(self.not_after))
+    }
+}
+
+/// Seconds since 1970-01-01T00:00:00Z, shown as RFC 3339 does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub u64);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// 9999-12-31T23:59:59Z, the last moment that RFC 3339 can express.
+        const LAST: u64 = 253_402_300_799;
+        match UNIX_EPOCH.checked_add(Duration::from_secs(self.0)) {
+            Some(time) if self.0 <= LAST => humantime::format_rfc3339_seconds(time).fmt(f),
+            _ => write!(f, "{} s after 1970", self.0),
+        }
     }
 }
 

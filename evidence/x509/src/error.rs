@@ -1,6 +1,6 @@
 //! What can be wrong with a certificate, a path or a revocation list.
 
-use crate::Window;
+use crate::{Moment, Window};
 
 /// A certificate that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,8 +39,8 @@ pub enum PathError {
         subject: String,
         /// When it is valid.
         window: Window,
-        /// The time asked about, in seconds since 1970-01-01T00:00:00Z.
-        at: u64,
+        /// The time asked about.
+        at: Moment,
     },
     /// The root's own signature does not verify under its key.
     #[error("root certificate {0} does not verify under its own key")]

@@ -3,7 +3,7 @@
 use pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-use crate::{Certificate, PathError, Window, signed::Signed};
+use crate::{Certificate, Moment, PathError, Window, signed::Signed};
 
 /// Verifies that every certificate given is valid at the time `at`, and gives the time for which that holds.
 ///
@@ -18,7 +18,7 @@ pub fn verify_validity(certificates: &[&Certificate], at: UnixTime) -> Result<Wi
             return Err(PathError::OutsideValidity {
                 subject: certificate.subject().to_owned(),
                 window: valid,
-                at: at.as_secs(),
+                at: Moment(at.as_secs()),
             });
         }
         window.not_before = window.not_before.max(valid.not_before);
@@ -54,7 +54,7 @@ pub fn verify_path(
     let untrusted = |error: webpki::Error| PathError::Untrusted {
         leaf: leaf.subject().to_owned(),
         root: root.subject().to_owned(),
-        reason: format!("{error:?}"),
+        reason: error.to_string(),
     };
     let leaf_der = CertificateDer::from(leaf.der());
     let root_der = CertificateDer::from(root.der());
