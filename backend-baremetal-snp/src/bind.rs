@@ -61,10 +61,10 @@ pub mod checks {
             "the configuration document is in its format", "dstack MrConfigV3";
         LANES_AGREE = "lanes-agree":
             "where two lanes bind one field, they bind one value", "dstack MrConfigV3";
-        IMAGE_LISTED = "image-listed":
-            "the image is one of the relying party's reference values", "RFC 9334 §8.3";
         MEASUREMENT_LISTED = "measurement-listed":
             "the measurement is one of the relying party's reference values", "RFC 9334 §8.3";
+        IMAGE_LISTED = "image-listed":
+            "the image is one of the relying party's reference values", "RFC 9334 §8.3";
     }
 }
 
