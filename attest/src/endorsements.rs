@@ -82,12 +82,12 @@ fn recognise(bytes: &[u8]) -> Result<Vec<Endorsement>, String> {
 
 fn certificate(der: &[u8]) -> Result<Endorsement, String> {
     let read = Certificate::parse(der).map_err(|error| format!("malformed certificate: {error}"))?;
-    Ok(Endorsement { kind: EndorsementKind::Certificate, bytes: read.der().to_vec() })
+    Ok(Endorsement::new(EndorsementKind::Certificate, read.der().to_vec()))
 }
 
 fn revocation_list(der: &[u8]) -> Result<Endorsement, String> {
-    RevocationList::claimed_issuer(der).map_err(|error| format!("malformed revocation list: {error}"))?;
-    Ok(Endorsement { kind: EndorsementKind::RevocationList, bytes: der.to_vec() })
+    RevocationList::well_formed(der).map_err(|error| format!("malformed revocation list: {error}"))?;
+    Ok(Endorsement::new(EndorsementKind::RevocationList, der.to_vec()))
 }
 
 /// Splits PEM text after its first block, whatever its label.

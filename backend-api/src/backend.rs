@@ -5,8 +5,9 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::{
-    BackendPolicy, BindInput, CollectRequest, Descriptor, Detection, EndorsementRequest, Error, Evidence,
-    Extension, Guest, Result, RuntimeBinding, RuntimeEvent, VerifiedEvidence, VerifyInput,
+    BackendPolicy, BindInput, CollectRequest, Descriptor, Detection, EndorsementRequest, Endorsements, Error,
+    ErrorKind, Evidence, Extension, Guest, Result, RuntimeBinding, RuntimeEvent, RuntimeMechanism,
+    VerifiedEvidence, VerifyInput,
 };
 
 /// One platform's Evidence: how a guest collects it, how it is verified, and how it binds an identity.
@@ -41,14 +42,13 @@ pub trait AttestationBackend: fmt::Debug + Send + Sync + 'static {
     /// [`InvalidConfig`](crate::ErrorKind::InvalidConfig) for an unknown key, a wrong type, an empty allow-list.
     fn policy(&self, section: &serde_json::Value) -> Result<BackendPolicy>;
 
-    /// What is needed beyond the Evidence to verify it: asked before `verify`, on bytes that are not verified.
-    ///
-    /// `have` is what was fetched so far; an empty answer means that nothing more is needed.
+    /// What is needed to verify the Evidence beyond `have`: asked before [`verify`](Self::verify), on bytes that are not
+    /// verified, and again with what was fetched, until nothing new is asked for.
     ///
     /// # Errors
     ///
     /// [`MalformedEvidence`](crate::ErrorKind::MalformedEvidence) for Evidence that cannot be read that far.
-    fn endorsements_for(&self, evidence: &Evidence) -> Result<Vec<EndorsementRequest>>;
+    fn endorsements_for(&self, evidence: &Evidence, have: &Endorsements) -> Result<Vec<EndorsementRequest>>;
 
     /// Verifies Evidence: that genuine hardware made it, for this challenge, in a state that the policy accepts.
     ///
@@ -88,6 +88,12 @@ pub trait AttestationBackend: fmt::Debug + Send + Sync + 'static {
     /// [`Unsupported`](crate::ErrorKind::Unsupported) where the platform has no register, as the descriptor says beforehand.
     async fn extend_runtime(&self, guest: &Guest, event: &RuntimeEvent) -> Result<Extension> {
         let _ = (guest, event);
-        Err(Error::verify_only(self.descriptor(), "extend_runtime"))
+        let descriptor = self.descriptor();
+        Err(match descriptor.runtime {
+            RuntimeMechanism::None { reason } => {
+                Error::new(ErrorKind::Unsupported, reason).in_backend(descriptor.id)
+            }
+            RuntimeMechanism::Registers { .. } => Error::verify_only(descriptor, "extend_runtime"),
+        })
     }
 }

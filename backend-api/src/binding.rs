@@ -19,6 +19,8 @@ pub enum Field {
     DeviceId,
     /// The policy for devices beside the CPU: SHA-256.
     GpuPolicyHash,
+    /// SHA-256 of each script that runs before the application, one after the other; empty: there are none.
+    InitScriptHashes,
     /// The instance: 20 bytes.
     InstanceId,
     /// Who provides keys: `{"name":…,"id":…}` as UTF-8.
@@ -37,11 +39,12 @@ pub enum Field {
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::AppId,
         Self::ComposeHash,
         Self::DeviceId,
         Self::GpuPolicyHash,
+        Self::InitScriptHashes,
         Self::InstanceId,
         Self::KeyProvider,
         Self::KmsRootKeyHash,
@@ -51,6 +54,17 @@ impl Field {
         Self::RootfsHash,
     ];
 
+    /// Whether it pins the software that was launched.
+    pub const fn pins_image(self) -> bool {
+        matches!(self, Self::MrAggregated | Self::MrSystem | Self::OsImageHash)
+    }
+
+    /// Whether it is only what the launched software says: of no worth to a relying party that does not know that software by
+    /// its measurement or its image.
+    pub const fn needs_known_image(self) -> bool {
+        !self.pins_image() && !matches!(self, Self::DeviceId)
+    }
+
     /// Its name in policies and results.
     pub const fn name(self) -> &'static str {
         match self {
@@ -58,6 +72,7 @@ impl Field {
             Self::ComposeHash => "compose-hash",
             Self::DeviceId => "device-id",
             Self::GpuPolicyHash => "gpu-policy-hash",
+            Self::InitScriptHashes => "init-script-hashes",
             Self::InstanceId => "instance-id",
             Self::KeyProvider => "key-provider",
             Self::KmsRootKeyHash => "kms-root-key-hash",

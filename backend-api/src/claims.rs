@@ -11,6 +11,8 @@ use serde::Serialize;
 pub struct Claims {
     /// The technology, such as `sev-snp`.
     pub tee: &'static str,
+    /// The platform's name in dstack's `BootInfo`, such as `dstack-amd-sev-snp`.
+    pub tee_variant: &'static str,
     /// The processor or device, such as `Milan`.
     pub product: String,
     /// The launch measurement, lower-case hex.
@@ -27,10 +29,16 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Claims with the given technology, product and measurement; the rest empty.
-    pub fn new(tee: &'static str, product: impl Into<String>, measurement: &[u8]) -> Self {
+    /// Claims with the given technology, dstack's name for the platform, product and launch measurement; the rest empty.
+    pub fn new(
+        tee: &'static str,
+        tee_variant: &'static str,
+        product: impl Into<String>,
+        measurement: &[u8],
+    ) -> Self {
         Self {
             tee,
+            tee_variant,
             product: product.into(),
             measurement: hex::encode(measurement),
             device_id: String::new(),

@@ -9,7 +9,10 @@ use serde::{
     ser::SerializeMap,
 };
 
-use crate::{Error, ErrorKind, Evidence, MediaType};
+use crate::{
+    Error, Evidence, MediaType,
+    cbor::{self, CborError},
+};
 
 /// The largest envelope that is read, in bytes.
 pub const MAX_ENVELOPE: usize = 16 << 20;
@@ -27,9 +30,6 @@ const COLLECTION_TYPE: &str = "tag:dstack.org,2026:attestation-composite";
 /// The label of the CPU's item in a collection.
 const CPU: &str = "cpu";
 
-/// How deep an envelope nests at most: a collection of records.
-const MAX_DEPTH: usize = 4;
-
 /// Evidence of one machine: its CPU, and any number of devices.
 ///
 /// On the wire a Conceptual Message Wrapper (draft-ietf-rats-msg-wrap) in CBOR or JSON: for a CPU alone the record
@@ -45,31 +45,12 @@ pub struct Envelope {
 
 /// Why bytes are no envelope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EnvelopeError {
-    /// Other bytes would have been written for what was read.
-    #[error(
-        "envelope is not in its one CBOR encoding (definite lengths, shortest forms, known order, nothing left over)"
-    )]
-    NotCanonical,
-    /// Not CBOR or JSON, or not of this shape.
-    #[error("expected a CMW record [media type, bytes, {EVIDENCE}] or a collection of them: {0}")]
-    Malformed(String),
-    /// Larger than the limit.
-    #[error("envelope of {found} bytes, at most {MAX_ENVELOPE} are read")]
-    TooLarge {
-        /// Bytes found.
-        found: usize,
-    },
-}
+#[error("expected a CMW record [media type, bytes, {EVIDENCE}] or a collection of them: {0}")]
+pub struct EnvelopeError(#[from] pub CborError);
 
 impl From<EnvelopeError> for Error {
     fn from(error: EnvelopeError) -> Self {
-        let kind = match error {
-            EnvelopeError::TooLarge { .. } => ErrorKind::LimitExceeded,
-            _ => ErrorKind::MalformedEvidence,
-        };
-        Self::with_source(kind, error)
+        Self::with_source(error.0.kind(), error)
     }
 }
 
@@ -85,27 +66,19 @@ impl Envelope {
     ///
     /// [`EnvelopeError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        if bytes.len() > MAX_ENVELOPE {
-            return Err(EnvelopeError::TooLarge { found: bytes.len() });
+        if let Some(b'[' | b'{') = bytes.get(..MAX_ENVELOPE).unwrap_or(bytes).trim_ascii_start().first() {
+            if bytes.len() > MAX_ENVELOPE {
+                return Err(CborError::TooLarge { found: bytes.len(), limit: MAX_ENVELOPE }.into());
+            }
+            return serde_json::from_slice(bytes)
+                .map_err(|error| CborError::Malformed(error.to_string().replace(['\n', '\r'], " ")).into());
         }
-        if let Some(b'[' | b'{') = bytes.trim_ascii_start().first() {
-            return serde_json::from_slice(bytes).map_err(malformed);
-        }
-        let envelope: Self =
-            ciborium::de::from_reader_with_recursion_limit(bytes, MAX_DEPTH).map_err(malformed)?;
-        // Trailing bytes, indefinite lengths, long forms and another order all end here.
-        if envelope.encode_cbor() != bytes {
-            return Err(EnvelopeError::NotCanonical);
-        }
-        Ok(envelope)
+        Ok(cbor::decode(bytes, MAX_ENVELOPE)?)
     }
 
     /// Writes CBOR.
     pub fn encode_cbor(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        // Writing to memory does not fail, and an envelope holds nothing that CBOR cannot express.
-        let _ = ciborium::into_writer(self, &mut bytes);
-        bytes
+        cbor::encode(self)
     }
 
     /// Writes JSON.
@@ -170,6 +143,12 @@ impl<'de> Deserialize<'de> for Envelope {
                     };
                     if repeated {
                         return Err(de::Error::custom("a label stands twice"));
+                    }
+                    // One of them is the CPU's.
+                    if records.len() > MAX_DEVICES.saturating_add(1) {
+                        return Err(de::Error::custom(format_args!(
+                            "a collection has 1 to {MAX_DEVICES} devices"
+                        )));
                     }
                 }
                 if collection_type.as_deref() != Some(COLLECTION_TYPE) {
@@ -250,11 +229,6 @@ fn device_label(index: usize) -> String {
     format!("device-{index}")
 }
 
-/// One line of what a decoder says.
-fn malformed(error: impl fmt::Display) -> EnvelopeError {
-    EnvelopeError::Malformed(error.to_string().replace(['\n', '\r'], " "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,7 +281,7 @@ mod tests {
             b"\x83\x78\x0dapplication/a\x43cpu\x04",      // long length
             b"\x83\x6dapplication/a\x43cpu\x18\x04",      // long integer
         ] {
-            assert_eq!(Envelope::decode(bytes), Err(EnvelopeError::NotCanonical));
+            assert_eq!(Envelope::decode(bytes), Err(EnvelopeError(CborError::NotCanonical)));
         }
     }
 
@@ -328,13 +302,19 @@ mod tests {
             r#"["Application/A","",4]"#.to_owned(),
             r#"["application/a","",4,5]"#.to_owned(),
         ] {
-            assert!(matches!(Envelope::decode(json.as_bytes()), Err(EnvelopeError::Malformed(_))), "{json}");
+            assert!(
+                matches!(Envelope::decode(json.as_bytes()), Err(EnvelopeError(CborError::Malformed(_)))),
+                "{json}"
+            );
         }
     }
 
     #[test]
     fn oversized_envelopes_are_refused_unread() {
         let found = MAX_ENVELOPE + 1;
-        assert_eq!(Envelope::decode(&vec![b'['; found]), Err(EnvelopeError::TooLarge { found }));
+        assert_eq!(
+            Envelope::decode(&vec![b'['; found]),
+            Err(EnvelopeError(CborError::TooLarge { found, limit: MAX_ENVELOPE }))
+        );
     }
 }

@@ -124,13 +124,20 @@ pub enum RuntimeMechanism {
         /// Why, in one sentence.
         reason: &'static str,
     },
-    /// A register that the guest can extend and never reset.
-    Register {
-        /// Its name, such as `RTMR3`.
-        name: &'static str,
-        /// The hash, such as `sha384`.
-        hash: &'static str,
+    /// Registers that the guest can extend and never reset; an event goes into all of them.
+    Registers {
+        /// Each register.
+        registers: &'static [Register],
     },
+}
+
+/// A register for runtime events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Register {
+    /// Its name, such as `RTMR3`.
+    pub name: &'static str,
+    /// Its hash, such as `sha384`.
+    pub hash: &'static str,
 }
 
 /// A pin: whose certificate, and which key. A certificate that matches no pin is never a root, whatever it says.
@@ -153,8 +160,6 @@ pub struct Descriptor {
     pub id: BackendId,
     /// CPU or device.
     pub role: Role,
-    /// The platform's name in dstack's `BootInfo`.
-    pub tee_variant: &'static str,
     /// One line for people.
     pub summary: &'static str,
     /// The kinds of Evidence that it verifies. No other backend may claim them.

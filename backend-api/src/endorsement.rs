@@ -21,7 +21,8 @@ pub enum EndorsementKind {
 }
 
 /// What a backend asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[non_exhaustive]
 pub struct EndorsementRequest {
     /// The form.
     pub kind: EndorsementKind,
@@ -31,13 +32,28 @@ pub struct EndorsementRequest {
     pub location: String,
 }
 
+impl EndorsementRequest {
+    /// A request for something of this form, which people call `what` and the vendor has at `location`.
+    pub fn new(kind: EndorsementKind, what: impl Into<String>, location: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), location: location.into() }
+    }
+}
+
 /// One Endorsement as received: a form and bytes. Nothing about it is verified.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Endorsement {
     /// The form.
     pub kind: EndorsementKind,
     /// The bytes.
     pub bytes: Vec<u8>,
+}
+
+impl Endorsement {
+    /// Labels bytes with their form.
+    pub const fn new(kind: EndorsementKind, bytes: Vec<u8>) -> Self {
+        Self { kind, bytes }
+    }
 }
 
 impl fmt::Debug for Endorsement {
@@ -79,7 +95,7 @@ impl Endorsements {
     }
 
     /// Whether they keep to `limits`.
-    pub(crate) fn within(&self, limits: &Limits) -> bool {
+    pub fn within(&self, limits: &Limits) -> bool {
         self.0.len() <= limits.endorsements
             && self.0.iter().all(|endorsement| endorsement.bytes.len() <= limits.endorsement_bytes)
     }
@@ -120,6 +136,6 @@ impl OfflineBundle {
 impl EndorsementSource for OfflineBundle {
     async fn fetch(&self, request: &EndorsementRequest) -> Result<Vec<Endorsement>> {
         let kind = request.kind;
-        Ok(self.0.of(kind).map(|bytes| Endorsement { kind, bytes: bytes.to_vec() }).collect())
+        Ok(self.0.of(kind).map(|bytes| Endorsement::new(kind, bytes.to_vec())).collect())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use crate::{Challenge, Error, ErrorKind, Result};
@@ -40,9 +40,10 @@ impl Guest {
         self
     }
 
-    /// A path of the guest, given relative to its root, such as `sys/kernel/config/tsm/report`.
-    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
-        self.root.join(relative)
+    /// A path of the guest, such as `sys/kernel/config/tsm/report`: always below the guest's root, whatever is asked for.
+    pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        let below = path.as_ref().components().filter(|component| matches!(component, Component::Normal(_)));
+        self.root.join(below.collect::<PathBuf>())
     }
 
     /// The TPM's TCTI, where it is not the platform's own device.
@@ -139,15 +140,35 @@ impl RuntimeEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Extension {
-    /// The register, such as `RTMR3`.
-    pub register: String,
-    /// The digest that was folded in.
-    pub digest: Vec<u8>,
+    /// Each register or bank that was extended, such as `RTMR3`, and the digest that was folded into it.
+    pub extended: Vec<(String, Vec<u8>)>,
 }
 
 impl Extension {
-    /// `digest` was folded into `register`.
-    pub fn new(register: impl Into<String>, digest: Vec<u8>) -> Self {
-        Self { register: register.into(), digest }
+    /// These digests were folded into these registers.
+    pub const fn new(extended: Vec<(String, Vec<u8>)>) -> Self {
+        Self { extended }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_stays_below_the_guest_s_root() {
+        let guest = Guest::at("/tmp/guest");
+        for path in ["dev/tpm0", "/dev/tpm0", "../dev/tpm0", "./dev/../../dev/tpm0"] {
+            assert!(guest.path(path).starts_with("/tmp/guest/dev"), "{path}");
+        }
+        assert_eq!(Guest::host().path("dev/tpm0"), Path::new("/dev/tpm0"));
+    }
+
+    #[test]
+    fn an_event_s_name_keeps_to_its_grammar() {
+        assert!(RuntimeEvent::new("system-ready", Vec::new()).is_ok());
+        for name in ["", "System", "a b", "a_b", &"a".repeat(65)] {
+            assert_eq!(RuntimeEvent::new(name, Vec::new()).unwrap_err().kind(), ErrorKind::InvalidConfig);
+        }
     }
 }

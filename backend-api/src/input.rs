@@ -17,12 +17,14 @@ pub struct Limits {
     pub endorsement_bytes: usize,
     /// The most Endorsements.
     pub endorsements: usize,
+    /// How often a backend is asked what more it needs.
+    pub rounds: usize,
 }
 
 impl Default for Limits {
-    /// 4 MiB of Evidence, 48 Endorsements of 1 MiB.
+    /// 4 MiB of Evidence, 48 Endorsements of 1 MiB, 4 rounds.
     fn default() -> Self {
-        Self { evidence_bytes: 4 << 20, endorsement_bytes: 1 << 20, endorsements: 48 }
+        Self { evidence_bytes: 4 << 20, endorsement_bytes: 1 << 20, endorsements: 48, rounds: 4 }
     }
 }
 
@@ -105,7 +107,7 @@ impl<'a> VerifyInput<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ReferenceValues {
-    /// Launch measurements that are known to be good.
+    /// Launch measurements that are known to be good (MEASUREMENT of SEV-SNP, MRTD of TDX).
     pub measurements: BTreeSet<Vec<u8>>,
     /// Allowed values of identity fields; a field without an entry is the relying party's to judge from the result.
     pub identity: BTreeMap<Field, BTreeSet<Vec<u8>>>,

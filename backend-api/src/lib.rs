@@ -2,6 +2,7 @@
 
 mod backend;
 mod binding;
+pub mod cbor;
 mod challenge;
 mod claims;
 mod cmw;
@@ -22,14 +23,17 @@ pub use challenge::Challenge;
 pub use claims::Claims;
 pub use cmw::{Envelope, EnvelopeError, MAX_DEVICES, MAX_ENVELOPE};
 pub use descriptor::{
-    AttesterRole, BackendId, Descriptor, MediaType, Role, RuntimeMechanism, TrustAnchor, TrustAnchors,
+    AttesterRole, BackendId, Descriptor, MediaType, Register, Role, RuntimeMechanism, TrustAnchor,
+    TrustAnchors,
 };
 pub use endorsement::{
     Endorsement, EndorsementKind, EndorsementRequest, EndorsementSource, Endorsements, OfflineBundle,
 };
-pub use error::{Error, ErrorKind, Fault, Result};
+pub use error::{Error, Result};
 pub use evidence::Evidence;
-pub use evidence_ledger::{Check, CheckInfo, Entry, Failed, Ledger, LedgerError, Outcome};
+pub use evidence_ledger::{
+    Check, CheckInfo, Entry, ErrorKind, Failed, Fault, Ledger, LedgerError, Outcome, checks,
+};
 pub use graph::{Authority, BindingGraph, Link};
 pub use guest::{CollectRequest, Detection, Extension, Guest, Presence, RuntimeEvent};
 pub use input::{BindInput, Limits, ReferenceValues, VerifyInput};

@@ -1,6 +1,6 @@
 //! `bind_runtime`: from a verified report to what runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use backend_api::{
@@ -11,42 +11,33 @@ use evidence_dstack::{
     boot_info::{snp_device_id, snp_mr_aggregated, snp_mr_system},
     cmdline::CmdlineIdentity,
     image::{ImageMaterial, SNP_MEASUREMENT},
-    mr_config::{self, MrConfigV3},
+    mr_config::{self, KeyProvider, MrConfigV3},
     snp_measurement::SnpMeasurement,
 };
-use evidence_snp::launch::{
-    Firmware, FirmwareMetadata, KernelHashes, LaunchError, LaunchInputs, LaunchMeasurement, Section,
-    SectionKind, Vmm, measure,
+use evidence_snp::{
+    Report,
+    launch::{
+        Firmware, FirmwareMetadata, KernelHashes, LaunchError, LaunchInputs, LaunchMeasurement, Section,
+        SectionKind, Vmm, measure,
+    },
 };
 
 use crate::{
-    DESCRIPTOR, Error, LaunchEvidence, LaunchParameters, LaunchSource, Policy, SnpEvidence,
+    DESCRIPTOR, Error, LaunchEvidence, LaunchParameters, LaunchPolicy, LaunchSource, Policy, SnpEvidence,
     verify::{Verified, refused},
 };
 
 /// The checks that `bind_runtime` makes, in order.
 pub mod checks {
-    use backend_api::{Check, CheckInfo};
-
-    macro_rules! checks {
-        ($($constant:ident = $name:literal: $establishes:literal, $source:literal;)*) => {
-            $(
-                #[doc = concat!("`", $name, "`: ", $establishes, ".")]
-                pub const $constant: Check = Check::new($name);
-            )*
-            pub(crate) const ALL: &[CheckInfo] = &[
-                $(CheckInfo { check: $constant, establishes: $establishes, source: $source },)*
-            ];
-        };
-    }
-
-    checks! {
-        MEASUREMENT_EXPLAINED = "measurement-explained":
-            "launch inputs or a reference value explain the measurement", "RFC 9334 §8.3";
+    backend_api::checks! {
+        MEASUREMENT_KNOWN = "measurement-known":
+            "the measurement is known: launch inputs or a reference value account for it", "RFC 9334 §8.3";
         IMAGE_DOCUMENTS = "image-documents":
             "the image's measurement document is the one that its checksum file lists", "dstack image format";
         LAUNCH_PARAMETERS = "launch-parameters":
             "the launch parameters are in their formats", "measurement.snp.cbor version 3";
+        GUEST_FEATURES = "guest-features":
+            "the guest was launched with SEV_FEATURES that the policy allows", "24593, VMSA SEV_FEATURES";
         APPENDED_CMDLINE = "appended-cmdline":
             "only identity tokens were appended to the image's command line", "dstack identity tokens";
         CMDLINE_IDENTITY = "cmdline-identity":
@@ -56,15 +47,16 @@ pub mod checks {
         LAUNCH_MEASUREMENT = "launch-measurement":
             "the claimed launch gives exactly the report's measurement", "56860 rev. 1.58 §8.17";
         HOST_DATA_DOCUMENT = "host-data-document":
-            "HOST_DATA is the hash of the configuration document", "dstack MrConfigV3";
+            "HOST_DATA is the hash of the configuration document, or zero where the command line alone identifies",
+            "dstack MrConfigV3";
         MR_CONFIG = "mr-config":
             "the configuration document is in its format", "dstack MrConfigV3";
         LANES_AGREE = "lanes-agree":
-            "where two lanes bind one field, they bind one value", "dstack MrConfigV3";
+            "what the command line says of the application, the configuration document says too", "dstack MrConfigV3";
+        CMDLINE_ACCEPTED = "cmdline-accepted":
+            "the policy takes the application's identity from the command line", "LaunchPolicy";
         MEASUREMENT_LISTED = "measurement-listed":
             "the measurement is one of the relying party's reference values", "RFC 9334 §8.3";
-        IMAGE_LISTED = "image-listed":
-            "the image is one of the relying party's reference values", "RFC 9334 §8.3";
     }
 }
 
@@ -77,21 +69,22 @@ struct Launch {
 }
 
 pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -> Result<RuntimeBinding> {
-    let policy: &Policy = input.policy.get()?;
+    let policy = &input.policy.get::<Policy>()?.launch;
     let Verified { report, evidence } = verified.detail()?;
     let mut binder =
         Binder { ledger: Ledger::default(), identity: Identity::new(), graph: BindingGraph::default() };
 
     let measurements = &input.reference_values.measurements;
     let listed = measurements.contains(report.measurement.as_slice());
-    let explained = listed || evidence.launch.is_some();
     let measurement = || hex::encode(report.measurement);
     binder
         .ledger
-        .require(checks::MEASUREMENT_EXPLAINED, explained, || Error::MeasurementUnexplained(measurement()))
+        .require(checks::MEASUREMENT_KNOWN, listed || evidence.launch.is_some(), || {
+            Error::MeasurementUnknown(measurement())
+        })
         .map_err(refused)?;
-    binder.launch(evidence, policy, &report.measurement).map_err(refused)?;
-    binder.host_data(evidence, &report.host_data).map_err(refused)?;
+    let cmdline = binder.launch(evidence, policy, report).map_err(refused)?;
+    binder.application(evidence, policy, report, &cmdline).map_err(refused)?;
     if measurements.is_empty() {
         binder.ledger.not_performed(checks::MEASUREMENT_LISTED, "the relying party lists no measurements");
     } else {
@@ -101,8 +94,6 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
             .map_err(refused)?;
         binder.link("report", "reference value", "MEASUREMENT", Authority::TeeHardware);
     }
-
-    binder.image_listed(input.reference_values.identity.get(&Field::OsImageHash)).map_err(refused)?;
 
     let Binder { ledger, mut identity, graph } = binder;
     identity.bind(Field::DeviceId, snp_device_id(&report.chip_id), Lane::Report);
@@ -133,17 +124,18 @@ struct Binder {
 }
 
 impl Binder {
-    /// Launch inputs -> measurement; image -> launch inputs; command line -> identity.
+    /// Launch inputs -> measurement; image -> launch inputs. Gives what the measured command line says.
     fn launch(
         &mut self,
         evidence: &SnpEvidence,
-        policy: &Policy,
-        reported: &[u8; 48],
-    ) -> Result<(), Failed<Error>> {
+        policy: &LaunchPolicy,
+        report: &Report,
+    ) -> Result<CmdlineIdentity, Failed<Error>> {
         let Some(claimed) = &evidence.launch else {
             for check in [
                 checks::IMAGE_DOCUMENTS,
                 checks::LAUNCH_PARAMETERS,
+                checks::GUEST_FEATURES,
                 checks::APPENDED_CMDLINE,
                 checks::CMDLINE_IDENTITY,
                 checks::ROOTFS_MEASURED,
@@ -151,7 +143,7 @@ impl Binder {
             ] {
                 self.ledger.not_performed(check, "the evidence names no launch inputs");
             }
-            return Ok(());
+            return Ok(CmdlineIdentity::default());
         };
         // 1. The image's documents, or the parameters themselves.
         let (launch, os_image_hash) = match &claimed.source {
@@ -173,6 +165,10 @@ impl Binder {
             }
         };
         let mut launch = self.ledger.record(checks::LAUNCH_PARAMETERS, launch)?;
+        let features = claimed.guest_features;
+        self.ledger.require(checks::GUEST_FEATURES, policy.guest_features.contains(&features), || {
+            Error::GuestFeatures(features)
+        })?;
 
         // 2. The command line: the image's own, and identity tokens after it. Anything else that a host could append
         //    (such as init=/bin/sh) would be measured too, and nobody would have looked at it.
@@ -183,7 +179,7 @@ impl Binder {
         }
         let cmdline = CmdlineIdentity::parse(&launch.cmdline).map_err(Error::from);
         let cmdline = self.ledger.record(checks::CMDLINE_IDENTITY, cmdline)?;
-        if cmdline.rootfs_hash.is_none() && policy.launch.danger_accept_unmeasured_rootfs {
+        if cmdline.rootfs_hash.is_none() && policy.danger_accept_unmeasured_rootfs {
             self.ledger
                 .not_performed(checks::ROOTFS_MEASURED, "policy accepts an unmeasured root file system");
         } else {
@@ -193,12 +189,12 @@ impl Binder {
         }
 
         // 3. The measurement.
-        let recomputed = launch.measure(claimed).and_then(|measured| match measured.as_ref() == reported {
-            true => Ok(()),
-            false => Err(Error::MeasurementMismatch {
-                recomputed: measured.to_string(),
-                reported: hex::encode(reported),
-            }),
+        let recomputed = launch.measure(claimed).and_then(|measured| {
+            if measured.0 == report.measurement {
+                return Ok(());
+            }
+            let reported = hex::encode(report.measurement);
+            Err(Error::MeasurementMismatch { recomputed: measured.to_string(), reported })
         });
         self.ledger.verify(checks::LAUNCH_MEASUREMENT, recomputed)?;
         self.link("report", "launch inputs", "launch measurement recomputed", Authority::TeeHardware);
@@ -213,83 +209,112 @@ impl Binder {
                 Authority::TeeHardware,
             );
         }
-        let fields: [(Field, Option<&[u8]>); 5] = [
-            (Field::AppId, cmdline.app_id.as_ref().map(|id| id.as_slice())),
-            (Field::ComposeHash, cmdline.compose_hash.as_ref().map(|hash| hash.as_slice())),
-            (Field::InstanceId, cmdline.instance_id.as_ref().map(|id| id.as_slice())),
-            (Field::KmsRootKeyHash, cmdline.kms_root_pubkey_hash.as_ref().map(|hash| hash.as_slice())),
-            (Field::RootfsHash, cmdline.rootfs_hash.as_ref().map(|hash| hash.as_slice())),
-        ];
-        for (field, value) in fields {
-            if let Some(value) = value {
-                self.identity.bind(field, value, Lane::MeasuredCommandLine);
+        if let Some(hash) = cmdline.rootfs_hash {
+            self.identity.bind(Field::RootfsHash, hash, Lane::MeasuredCommandLine);
+        }
+        Ok(cmdline)
+    }
+
+    /// HOST_DATA -> document -> application, or command line -> application: one of them, and where there is a document the
+    /// command line says nothing beyond it. Evidence chooses neither: HOST_DATA is in the report.
+    fn application(
+        &mut self,
+        evidence: &SnpEvidence,
+        policy: &LaunchPolicy,
+        report: &Report,
+        cmdline: &CmdlineIdentity,
+    ) -> Result<(), Failed<Error>> {
+        let tokens = application_tokens(cmdline);
+        let (fields, lane) = match &evidence.mr_config {
+            Some(document) => {
+                let fields = self.document(document, &report.host_data)?;
+                let disagreement = tokens.iter().find(|token| !fields.contains(token));
+                self.ledger.verify(
+                    checks::LANES_AGREE,
+                    disagreement.map_or(Ok(()), |(field, _)| Err(Error::LanesDisagree(field.name()))),
+                )?;
+                self.ledger.not_performed(checks::CMDLINE_ACCEPTED, "the configuration document identifies");
+                (fields, Lane::HostData)
             }
+            None if tokens.is_empty() => {
+                for check in [
+                    checks::HOST_DATA_DOCUMENT,
+                    checks::MR_CONFIG,
+                    checks::LANES_AGREE,
+                    checks::CMDLINE_ACCEPTED,
+                ] {
+                    self.ledger.not_performed(check, "neither a document nor the command line identifies");
+                }
+                (tokens, Lane::MeasuredCommandLine)
+            }
+            None => {
+                // A document that the evidence leaves out could say something else.
+                self.ledger.require(checks::HOST_DATA_DOCUMENT, report.host_data == [0; 32], || {
+                    Error::HostDataUnexplained(hex::encode(report.host_data))
+                })?;
+                self.ledger.not_performed(checks::MR_CONFIG, "there is no configuration document");
+                self.ledger.not_performed(checks::LANES_AGREE, "there is no configuration document");
+                self.ledger.require(checks::CMDLINE_ACCEPTED, policy.accept_cmdline_identity, || {
+                    Error::CmdlineNotAccepted
+                })?;
+                (tokens, Lane::MeasuredCommandLine)
+            }
+        };
+        for (field, value) in fields {
+            self.identity.bind(field, value, lane);
         }
         Ok(())
     }
 
-    /// HOST_DATA -> document -> identity.
-    fn host_data(&mut self, evidence: &SnpEvidence, reported: &[u8; 32]) -> Result<(), Failed<Error>> {
-        let Some(document) = &evidence.mr_config else {
-            for check in [checks::HOST_DATA_DOCUMENT, checks::MR_CONFIG, checks::LANES_AGREE] {
-                self.ledger.not_performed(check, "the evidence has no configuration document");
-            }
-            return Ok(());
-        };
+    /// HOST_DATA -> document, and what the document says.
+    fn document(
+        &mut self,
+        document: &str,
+        host_data: &[u8; 32],
+    ) -> Result<Vec<(Field, Vec<u8>)>, Failed<Error>> {
         let expected = mr_config::host_data(document.as_bytes());
-        self.ledger.require(checks::HOST_DATA_DOCUMENT, expected == *reported, || {
-            Error::HostDataMismatch { expected: hex::encode(expected), found: hex::encode(reported) }
+        self.ledger.require(checks::HOST_DATA_DOCUMENT, expected == *host_data, || {
+            Error::HostDataMismatch { expected: hex::encode(expected), found: hex::encode(host_data) }
         })?;
         self.link("report", "configuration document", "HOST_DATA", Authority::TeeHardware);
-        let config =
-            self.ledger.record(checks::MR_CONFIG, MrConfigV3::parse(document).map_err(Error::from))?;
-
-        let mut fields = vec![(Field::ComposeHash, config.compose_hash.to_vec())];
-        fields.extend(config.app_id.map(|id| (Field::AppId, id.to_vec())));
-        fields.extend(config.instance_id.map(|id| (Field::InstanceId, id.to_vec())));
-        fields.extend(config.gpu_policy_hash.map(|hash| (Field::GpuPolicyHash, hash.to_vec())));
-        let provider = config.key_provider;
-        // Both values are of a closed alphabet: nothing needs escaping.
-        let (name, id) = (provider.info_name(), hex::encode(&config.key_provider_id));
-        fields.push((Field::KeyProvider, format!(r#"{{"name":"{name}","id":"{id}"}}"#).into_bytes()));
-        if provider == mr_config::KeyProvider::Kms {
-            let hash = digest(&SHA256, &config.key_provider_id);
-            fields.push((Field::KmsRootKeyHash, hash.as_ref().to_vec()));
-        }
-        let disagreement = fields
-            .iter()
-            .find(|(field, value)| self.identity.get(*field).is_some_and(|bound| bound != value.as_slice()));
-        self.ledger.verify(
-            checks::LANES_AGREE,
-            disagreement.map_or(Ok(()), |(field, _)| Err(Error::LanesDisagree(field.name()))),
-        )?;
-        for (field, value) in fields {
-            if self.identity.get(field).is_none() {
-                self.identity.bind(field, value, Lane::HostData);
-            }
-        }
-        Ok(())
-    }
-
-    /// Image -> reference value. Whoever can choose the firmware and the kernel can make them say anything of the
-    /// application, so that a relying party should list the images (or the measurements) that it trusts.
-    fn image_listed(&mut self, images: Option<&BTreeSet<Vec<u8>>>) -> Result<(), Failed<Error>> {
-        let Some(images) = images else {
-            self.ledger.not_performed(
-                checks::IMAGE_LISTED,
-                "the relying party lists no images: the identity holds as far as the image can be trusted",
-            );
-            return Ok(());
-        };
-        let image = self.identity.get(Field::OsImageHash);
-        self.ledger.require(checks::IMAGE_LISTED, image.is_some_and(|hash| images.contains(hash)), || {
-            Error::ImageNotListed(image.map(hex::encode))
-        })
+        self.ledger.record(checks::MR_CONFIG, document_fields(document))
     }
 
     fn link(&mut self, from: &'static str, to: &'static str, means: &'static str, authority: Authority) {
         self.graph = std::mem::take(&mut self.graph).link(from, to, means, authority);
     }
+}
+
+/// What a command line says of the application.
+fn application_tokens(cmdline: &CmdlineIdentity) -> Vec<(Field, Vec<u8>)> {
+    let tokens = [
+        (Field::AppId, cmdline.app_id.map(Vec::from)),
+        (Field::ComposeHash, cmdline.compose_hash.map(Vec::from)),
+        (Field::InstanceId, cmdline.instance_id.map(Vec::from)),
+        (Field::KmsRootKeyHash, cmdline.kms_root_pubkey_hash.map(Vec::from)),
+    ];
+    tokens.into_iter().filter_map(|(field, value)| Some((field, value?))).collect()
+}
+
+/// What a configuration document says of the application.
+fn document_fields(document: &str) -> Result<Vec<(Field, Vec<u8>)>, Error> {
+    let config = MrConfigV3::parse(document)?;
+    let (provider, id) = (config.key_provider, config.key_provider_id);
+    // Both values are of a closed alphabet: nothing needs escaping.
+    let info = format!(r#"{{"name":"{}","id":"{}"}}"#, provider.info_name(), hex::encode(&id));
+    let mut fields =
+        vec![(Field::ComposeHash, config.compose_hash.to_vec()), (Field::KeyProvider, info.into_bytes())];
+    fields.extend(config.app_id.map(|id| (Field::AppId, id.to_vec())));
+    fields.extend(config.instance_id.map(|id| (Field::InstanceId, id.to_vec())));
+    fields.extend(config.gpu_policy_hash.map(|hash| (Field::GpuPolicyHash, hash.to_vec())));
+    fields.extend(config.init_script_hashes.map(|hashes| (Field::InitScriptHashes, hashes.concat())));
+    if provider == KeyProvider::Kms {
+        if id.is_empty() {
+            return Err(Error::KmsWithoutId);
+        }
+        fields.push((Field::KmsRootKeyHash, digest(&SHA256, &id).as_ref().to_vec()));
+    }
+    Ok(fields)
 }
 
 impl Launch {
@@ -347,11 +372,11 @@ fn exactly<const N: usize>(field: &'static str, bytes: &[u8]) -> Result<[u8; N],
     bytes.try_into().map_err(|_| Error::Length { field, expected: N, found: bytes.len() })
 }
 
-/// Every token is one by which an application is identified.
+/// Tokens by which an application is identified, with one space between them, and nothing else.
 fn only_identity(appended: &str) -> Result<(), Error> {
     const TOKENS: [&str; 4] =
         ["dstack.app_id=", "dstack.compose_hash=", "dstack.instance_id=", "dstack.kms_root_pubkey_hash="];
-    let other =
-        appended.split_ascii_whitespace().find(|token| !TOKENS.iter().any(|known| token.starts_with(known)));
+    let mut tokens = appended.split(' ').filter(|_| !appended.is_empty());
+    let other = tokens.find(|token| !TOKENS.iter().any(|known| token.starts_with(known)));
     other.map_or(Ok(()), |token| Err(Error::AppendedToken(token.chars().take(64).collect())))
 }

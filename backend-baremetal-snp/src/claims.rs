@@ -2,12 +2,13 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use backend_api::Claims;
-use evidence_snp::VerifiedReport;
+use evidence_snp::{VerifiedReport, checks};
 use serde_json::json;
 
 /// The claims of a verified report.
 pub(crate) fn of(report: &VerifiedReport) -> Claims {
-    let mut claims = Claims::new("sev-snp", report.product().name(), &report.measurement);
+    let mut claims =
+        Claims::new("sev-snp", "dstack-amd-sev-snp", report.product().name(), &report.measurement);
     claims.device_id = hex::encode(digest(&SHA256, &report.chip_id));
     claims.tcb_status = tcb_status(report).to_owned();
     let details = &mut claims.details;
@@ -49,9 +50,15 @@ pub(crate) fn of(report: &VerifiedReport) -> Claims {
     claims
 }
 
-/// AMD names no status. As in dstack: up to date is a host whose TCB versions agree, so that nothing newer waits to be
-/// committed or reported.
+/// AMD names no status. As in dstack, a host is out of date whose TCB versions differ, so that something newer waits to be
+/// committed or reported. That they agree says nothing of how old they are: up to date is what the policy's minimum covers.
 fn tcb_status(report: &VerifiedReport) -> &'static str {
     let all = [report.current_tcb, report.committed_tcb, report.launch_tcb];
-    if all.iter().all(|tcb| *tcb == report.reported_tcb) { "UpToDate" } else { "OutOfDate" }
+    if !all.iter().all(|tcb| *tcb == report.reported_tcb) {
+        "OutOfDate"
+    } else if report.ledger().passed(checks::TCB_FLOOR) {
+        "UpToDate"
+    } else {
+        "Unknown"
+    }
 }

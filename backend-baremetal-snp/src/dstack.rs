@@ -5,8 +5,7 @@ use evidence_dstack::{
     vm_config::{SnpLaunch, SnpMachine, VmConfig},
     wire::{Attestation, Platform},
 };
-use evidence_snp::CertificateTable;
-use evidence_x509::Certificate;
+use evidence_snp::read_certificates;
 use serde_bytes::ByteBuf;
 
 use crate::{
@@ -28,37 +27,11 @@ impl SnpEvidence {
             return Err(Error::NotSevSnp(attestation.platform.tee_variant()));
         };
         let config = VmConfig::parse(&attestation.config)?;
-        let mut evidence = Self::new(report.clone(), certificates(cert_chain)?);
+        let mut evidence = Self::new(report.clone(), read_certificates(cert_chain)?);
         evidence.mr_config = Some(mr_config.clone()).filter(|document| !document.is_empty());
         evidence.launch = config.sev_snp_measurement.map(launch).transpose()?;
         Ok(evidence)
     }
-}
-
-/// Certificates as guests hand them over: DER, PEM (of one or several), or a host's certificate table.
-///
-/// # Errors
-///
-/// [`Error::Report`] for a malformed certificate, [`Error::CertificateTable`] for a malformed table.
-pub fn certificates<B: AsRef<[u8]>>(sources: &[B]) -> Result<Vec<Vec<u8>>, Error> {
-    /// The first byte of every DER certificate: SEQUENCE.
-    const DER: u8 = 0x30;
-    let read = |bytes: &[u8]| -> Result<Vec<Vec<u8>>, Error> {
-        let all = Certificate::parse_der_or_pem(bytes).map_err(evidence_snp::Error::from)?;
-        Ok(all.iter().map(|certificate| certificate.der().to_vec()).collect())
-    };
-    let mut certificates = Vec::new();
-    for source in sources.iter().map(AsRef::as_ref) {
-        match source.first() {
-            Some(&DER | b'-') => certificates.extend(read(source)?),
-            _ => {
-                for entry in CertificateTable::parse(source)?.certificates() {
-                    certificates.extend(read(entry)?);
-                }
-            }
-        }
-    }
-    Ok(certificates)
 }
 
 fn launch(launch: SnpLaunch) -> Result<LaunchEvidence, Error> {

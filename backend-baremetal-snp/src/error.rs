@@ -1,13 +1,11 @@
 //! Why Evidence was refused.
 
-use backend_api::ErrorKind;
+use backend_api::{ErrorKind, cbor::CborError};
 use evidence_dstack::vm_config::VmConfigError;
 use evidence_dstack::{
     cmdline::CmdlineError, image::ImageError, mr_config::MrConfigError, snp_measurement::SnpMeasurementError,
 };
-use evidence_snp::{CertificateTableError, Error as ReportError, launch::LaunchError};
-
-use crate::evidence::MAX_PAYLOAD;
+use evidence_snp::{Error as ReportError, launch::LaunchError};
 
 /// Why Evidence was refused, in detail. [`backend_api::Error::detail`] gives it back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,12 +22,23 @@ pub enum Error {
     /// Something other than identity tokens was appended to the command line.
     #[error("only identity tokens may be appended to the command line, found {0:?}")]
     AppendedToken(String),
-    /// A host's certificate table is malformed.
-    #[error(transparent)]
-    CertificateTable(#[from] CertificateTableError),
+    /// The policy does not take an identity from the command line.
+    #[error(
+        "the application is identified on the command line alone, which needs launch.accept-cmdline-identity"
+    )]
+    CmdlineNotAccepted,
     /// The command line cannot be read, or not in one way only.
     #[error(transparent)]
     Cmdline(#[from] CmdlineError),
+    /// SEV_FEATURES that the policy does not allow.
+    #[error("guest features are {0:#x}, which launch.guest-features does not allow")]
+    GuestFeatures(u64),
+    /// HOST_DATA holds something that the evidence leaves out.
+    #[error("HOST_DATA is {0}, and the evidence has no document that explains it")]
+    HostDataUnexplained(String),
+    /// A key management system that is not named.
+    #[error("the configuration document names a key management system without its key_provider_id")]
+    KmsWithoutId,
     /// HOST_DATA is the hash of another document.
     #[error("HOST_DATA {found} is not the hash of the document that came along, {expected}")]
     HostDataMismatch {
@@ -41,11 +50,8 @@ pub enum Error {
     /// The image's documents do not hold together.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The relying party does not list this image.
-    #[error("the image {} is not among the relying party's reference values", .0.as_deref().unwrap_or("(none is bound)"))]
-    ImageNotListed(Option<String>),
     /// Two lanes bind different values.
-    #[error("the measured command line and the HOST_DATA document bind different values of {0}")]
+    #[error("the command line says something of {0} that the HOST_DATA document does not")]
     LanesDisagree(&'static str),
     /// The launch cannot have happened as claimed.
     #[error(transparent)]
@@ -75,7 +81,7 @@ pub enum Error {
     #[error(
         "nothing explains the measurement {0}: expected launch inputs in the evidence or a reference value for it"
     )]
-    MeasurementUnexplained(String),
+    MeasurementUnknown(String),
     /// The HOST_DATA document is not in its format.
     #[error(transparent)]
     MrConfig(#[from] MrConfigError),
@@ -92,18 +98,7 @@ pub enum Error {
     NotSevSnp(&'static str),
     /// The payload is not in its format.
     #[error("expected a CBOR map of report, certificates, mr-config and launch: {0}")]
-    Payload(String),
-    /// The payload is in another encoding than the one that is written.
-    #[error(
-        "payload is not in its one CBOR encoding (definite lengths, shortest forms, known order, nothing left over)"
-    )]
-    PayloadNotCanonical,
-    /// The payload is above its limit.
-    #[error("payload of {found} bytes, at most {MAX_PAYLOAD} are read")]
-    PayloadTooLarge {
-        /// Bytes found.
-        found: usize,
-    },
+    Payload(#[from] CborError),
     /// The report, or what signs it.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -119,75 +114,35 @@ pub enum Error {
     /// dstack's VM configuration is not in its format.
     #[error(transparent)]
     VmConfig(#[from] VmConfigError),
-    /// More certificates than are read.
-    #[error("{found} certificates, at most {limit} are read")]
-    TooManyCertificates {
-        /// How many came.
-        found: usize,
-        /// How many are read.
-        limit: usize,
-    },
 }
 
 impl Error {
     /// The kind, as [`backend_api::Error`] reports it.
-    pub(crate) fn kind(&self) -> ErrorKind {
+    pub(crate) const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Report(error) => report_kind(error),
-            Self::ImageNotListed(_)
+            Self::Report(error) => error.kind(),
+            Self::CmdlineNotAccepted
+            | Self::GuestFeatures(_)
             | Self::MeasurementNotListed(_)
-            | Self::MeasurementUnexplained(_)
+            | Self::MeasurementUnknown(_)
             | Self::RootfsUnmeasured => ErrorKind::PolicyViolation,
-            Self::HostDataMismatch { .. }
+            Self::AppendedToken(_)
+            | Self::HostDataMismatch { .. }
+            | Self::HostDataUnexplained(_)
             | Self::Image(_)
             | Self::LanesDisagree(_)
-            | Self::AppendedToken(_)
             | Self::MeasurementMismatch { .. } => ErrorKind::InconsistentEvidence,
-            Self::PayloadTooLarge { .. } | Self::TooManyCertificates { .. } => ErrorKind::LimitExceeded,
-            Self::MediaType { .. } => ErrorKind::UnsupportedEvidence,
-            _ => ErrorKind::MalformedEvidence,
+            Self::Payload(error) => error.kind(),
+            Self::MediaType { .. } | Self::NotSevSnp(_) => ErrorKind::UnsupportedEvidence,
+            Self::AddressSpace { .. }
+            | Self::Cmdline(_)
+            | Self::KmsWithoutId
+            | Self::Launch(_)
+            | Self::Length { .. }
+            | Self::MrConfig(_)
+            | Self::SnpMeasurement(_)
+            | Self::VcpuTypeMissing
+            | Self::VmConfig(_) => ErrorKind::MalformedEvidence,
         }
-    }
-}
-
-fn report_kind(error: &ReportError) -> ErrorKind {
-    use evidence_snp::Error as E;
-    use evidence_x509::PathError;
-    match error {
-        E::ReportLength { .. }
-        | E::Certificate(_)
-        | E::NotAVek { .. }
-        | E::VekExtension { .. }
-        | E::UnsignedSet => ErrorKind::MalformedEvidence,
-        E::Version(_)
-        | E::SignatureAlgorithm(_)
-        | E::SigningKey { .. }
-        | E::ChipKeyMasked
-        | E::ReservedSet(_)
-        | E::VekProduct { .. }
-        | E::VekStructVersion { .. } => ErrorKind::UnsupportedEvidence,
-        E::VekMissing(_) | E::CrlMissing { .. } => ErrorKind::MissingEndorsements,
-        E::CrlStale { .. } => ErrorKind::StaleEndorsements,
-        E::RevocationList(_) => ErrorKind::InvalidEndorsements,
-        E::RootNotPinned(_) | E::IssuerNotPinned(_) => ErrorKind::UntrustedIssuer,
-        E::Path(PathError::OutsideValidity { window, at, .. }) if at.0 < window.not_before => {
-            ErrorKind::NotYetValid
-        }
-        E::Path(PathError::OutsideValidity { .. }) => ErrorKind::Expired,
-        E::Path(_) => ErrorKind::UntrustedIssuer,
-        E::Revoked(_) => ErrorKind::Revoked,
-        E::SignatureInvalid(_) => ErrorKind::BadSignature,
-        E::ChallengeMismatch => ErrorKind::ChallengeMismatch,
-        E::VekKind { .. }
-        | E::CpuidProduct { .. }
-        | E::VekTcb { .. }
-        | E::ChipIdMasked
-        | E::HwidMismatch
-        | E::TcbOrder { .. }
-        | E::SmtInconsistent
-        | E::RaplInconsistent
-        | E::CiphertextHidingInconsistent => ErrorKind::InconsistentEvidence,
-        E::TooManyCertificates { .. } => ErrorKind::LimitExceeded,
-        _ => ErrorKind::PolicyViolation,
     }
 }

@@ -1,6 +1,12 @@
 //! The payload: what a guest sends.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use backend_api::cbor;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, SeqAccess, Visitor},
+};
 use serde_bytes::ByteBuf;
 
 use crate::Error;
@@ -11,9 +17,6 @@ pub const MAX_PAYLOAD: usize = 1 << 20;
 /// The most certificates in a payload.
 const MAX_CERTIFICATES: usize = 8;
 
-/// How deep a payload nests at most.
-const MAX_DEPTH: usize = 16;
-
 /// The Evidence of one guest, as received: one CBOR map. Nothing in it is verified.
 ///
 /// Only the encoding that [`SnpEvidence::encode`] writes is read: definite lengths, shortest forms, keys in this order.
@@ -23,6 +26,7 @@ pub struct SnpEvidence {
     /// The attestation report: 1184 bytes.
     pub report: ByteBuf,
     /// Certificates, DER: the VCEK, and ASK and ARK where the guest has them. At most 8.
+    #[serde(deserialize_with = "few")]
     pub certificates: Vec<ByteBuf>,
     /// The document to which HOST_DATA commits (`evidence_dstack::mr_config`), byte for byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,32 +116,43 @@ impl SnpEvidence {
 
     /// Writes the payload.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        // Writing to memory does not fail, and every type here has a CBOR form.
-        let _ = ciborium::into_writer(self, &mut bytes);
-        bytes
+        cbor::encode(self)
     }
 
     /// Reads a payload.
     ///
     /// # Errors
     ///
-    /// [`Error::PayloadTooLarge`], [`Error::Payload`], [`Error::PayloadNotCanonical`], [`Error::TooManyCertificates`].
+    /// [`Error::Payload`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        if bytes.len() > MAX_PAYLOAD {
-            return Err(Error::PayloadTooLarge { found: bytes.len() });
-        }
-        let evidence: Self = ciborium::de::from_reader_with_recursion_limit(bytes, MAX_DEPTH)
-            .map_err(|error| Error::Payload(error.to_string().replace(['\n', '\r'], " ")))?;
-        if evidence.encode() != bytes {
-            return Err(Error::PayloadNotCanonical);
-        }
-        if evidence.certificates.len() > MAX_CERTIFICATES {
-            return Err(Error::TooManyCertificates {
-                found: evidence.certificates.len(),
-                limit: MAX_CERTIFICATES,
-            });
-        }
-        Ok(evidence)
+        Ok(cbor::decode(bytes, MAX_PAYLOAD)?)
     }
+}
+
+/// Reads at most [`MAX_CERTIFICATES`] certificates, and stops at the next.
+fn few<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ByteBuf>, D::Error> {
+    struct Few;
+
+    impl<'de> Visitor<'de> for Few {
+        type Value = Vec<ByteBuf>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {MAX_CERTIFICATES} certificates")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut certificates = Vec::new();
+            while let Some(certificate) = items.next_element()? {
+                if certificates.len() == MAX_CERTIFICATES {
+                    return Err(de::Error::custom(format_args!(
+                        "expected at most {MAX_CERTIFICATES} certificates"
+                    )));
+                }
+                certificates.push(certificate);
+            }
+            Ok(certificates)
+        }
+    }
+
+    deserializer.deserialize_seq(Few)
 }

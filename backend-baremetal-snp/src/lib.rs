@@ -11,10 +11,10 @@ mod verify;
 use async_trait::async_trait;
 use backend_api::{
     AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Descriptor, EndorsementRequest,
-    Evidence, MediaType, Result, Role, RuntimeBinding, RuntimeMechanism, VerifiedEvidence, VerifyInput,
+    Endorsements, Evidence, MediaType, Result, Role, RuntimeBinding, RuntimeMechanism, VerifiedEvidence,
+    VerifyInput,
 };
 pub use bind::checks as bind_checks;
-pub use dstack::certificates;
 pub use error::Error;
 pub use evidence::{
     FirmwareParameters, ImageDocuments, LaunchEvidence, LaunchParameters, LaunchSource, MAX_PAYLOAD,
@@ -32,7 +32,6 @@ pub const MEDIA_TYPE: MediaType = MediaType::new("application/vnd.dstack.baremet
 static DESCRIPTOR: Descriptor = Descriptor {
     id: ID,
     role: Role::Cpu,
-    tee_variant: "dstack-amd-sev-snp",
     summary: "AMD SEV-SNP on bare metal: VCEK-signed report, launch measurement recomputed",
     media_types: &[MEDIA_TYPE],
     attester: AttesterRole::Absent,
@@ -59,7 +58,7 @@ impl AttestationBackend for BaremetalSnp {
         Policy::from_section(section).map(BackendPolicy::new)
     }
 
-    fn endorsements_for(&self, evidence: &Evidence) -> Result<Vec<EndorsementRequest>> {
+    fn endorsements_for(&self, evidence: &Evidence, _: &Endorsements) -> Result<Vec<EndorsementRequest>> {
         verify::endorsements_for(evidence)
     }
 

@@ -1,16 +1,12 @@
 //! `verify`: from a payload to a verified report.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::sync::LazyLock;
 
 use backend_api::{
     Authority, BindingGraph, EndorsementKind, EndorsementRequest, Error as ApiError, Evidence, Failed,
     Ledger, Result, TrustAnchor, TrustAnchors, VerifiedEvidence, VerifyInput,
 };
-use evidence_snp::{
-    AMD_PINS, Anchors, ChainCache, Pin, Product, Report, VekCertificate, VekKind, VerifiedReport,
-    VerifyReport, kds,
-};
-use evidence_x509::Certificate;
+use evidence_snp::{AMD_PINS, Anchors, ChainCache, Pin, Report, VekKind, VerifiedReport, VerifyReport, kds};
 
 use crate::{DESCRIPTOR, Error, ID, MEDIA_TYPE, Policy, SnpEvidence, claims};
 
@@ -43,17 +39,14 @@ pub(crate) fn verify(input: &VerifyInput<'_>) -> Result<VerifiedEvidence> {
     let mut ledger = Ledger::default();
     let evidence = ledger.record(checks::PAYLOAD, payload(input.evidence)).map_err(refused)?;
 
-    let certificates: Vec<&[u8]> = evidence
-        .certificates
-        .iter()
-        .map(|der| der.as_slice())
-        .chain(input.endorsements.of(EndorsementKind::Certificate))
-        .collect();
+    let certificates: Vec<&[u8]> = evidence.certificates.iter().map(|der| der.as_slice()).collect();
+    let endorsements: Vec<&[u8]> = input.endorsements.of(EndorsementKind::Certificate).collect();
     let revocation_lists: Vec<&[u8]> = input.endorsements.of(EndorsementKind::RevocationList).collect();
     let policy: &Policy = input.policy.get()?;
     let report = VerifyReport {
         report: &evidence.report,
         certificates: &certificates,
+        endorsements: &endorsements,
         revocation_lists: &revocation_lists,
         anchors: &anchors(input.trust_anchors),
         signed_by: VekKind::Vcek,
@@ -80,43 +73,21 @@ pub(crate) fn endorsements_for(evidence: &Evidence) -> Result<Vec<EndorsementReq
     let report = Report::parse(&evidence.report)
         .map_err(Error::from)
         .map_err(unread(evidence_snp::checks::REPORT_FORMAT))?;
-    let vek = evidence
-        .certificates
-        .iter()
-        .filter_map(|der| Certificate::parse(der).ok())
-        .find_map(|certificate| VekCertificate::parse(&certificate).ok());
-    // A report of version 2 does not name its processor: without a certificate, every product is asked for.
-    let products: Vec<Product> = match (&vek, report.cpuid) {
-        (Some(vek), _) => vec![vek.product],
-        (None, Some(cpuid)) => cpuid.product().into_iter().collect(),
-        (None, None) => vec![Product::Milan, Product::Genoa],
+    let missing = kds::missing(&report, evidence.certificates.iter().map(|der| der.as_slice()));
+    let request = |item: kds::Item| {
+        let kind = match item.kind {
+            kds::ItemKind::Certificate => EndorsementKind::Certificate,
+            kds::ItemKind::RevocationList => EndorsementKind::RevocationList,
+        };
+        EndorsementRequest::new(kind, item.what, item.url)
     };
-    let mut requests = Vec::new();
-    for product in products {
-        if vek.is_none() {
-            requests.push(EndorsementRequest {
-                kind: EndorsementKind::Certificate,
-                what: format!("VCEK certificate of a {product} processor"),
-                location: kds::vcek(product, &report),
-            });
-        }
-        requests.push(EndorsementRequest {
-            kind: EndorsementKind::RevocationList,
-            what: format!("revocation list of ARK-{product}"),
-            location: kds::revocation_list(product),
-        });
-    }
-    Ok(requests)
+    Ok(missing.into_iter().map(request).collect())
 }
 
 /// AMD's roots.
 pub(crate) fn trust_anchors() -> TrustAnchors {
-    let anchor = |(subject, spki): (&'static str, &str)| {
-        let mut spki_sha256 = [0; 32];
-        hex::decode_to_slice(spki, &mut spki_sha256).ok()?;
-        Some(TrustAnchor { subject: Cow::Borrowed(subject), spki_sha256 })
-    };
-    TrustAnchors(AMD_PINS.into_iter().filter_map(anchor).collect())
+    let anchor = |pin: &Pin| TrustAnchor { subject: pin.subject.clone(), spki_sha256: pin.spki_sha256 };
+    TrustAnchors(AMD_PINS.iter().map(anchor).collect())
 }
 
 pub(crate) fn refused(failed: Failed<Error>) -> ApiError {

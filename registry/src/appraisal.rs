@@ -1,89 +1,220 @@
 //! Verified and bound Evidence against the parts of a policy that mean the same for every backend.
 
-use backend_api::{Authority, Error, ErrorKind, Result};
+use backend_api::{Authority, Error, ErrorKind, Failed, Field, Ledger, Result, Role};
 
 use crate::{AppraisalPolicy, Appraised};
 
+/// The checks of the appraisal, which every result lists after its backend's.
+pub mod checks {
+    backend_api::checks! {
+        REQUIRED_CHECKS = "required-checks":
+            "every check that the policy requires, and that this backend makes, was performed", "AppraisalPolicy";
+        TCB_STATUS = "tcb-status":
+            "the CPU's TCB status is one that the policy accepts", "AppraisalPolicy";
+        ASSERTED_LINKS = "asserted-links":
+            "no link of the binding graph rests on the caller's word alone, unless the policy accepts that",
+            "AppraisalPolicy";
+        REFERENCE_VALUES = "reference-values":
+            "the CPU's launch measurement or identity has the values that the relying party lists", "RFC 9334 §8.3";
+    }
+}
+
+/// Why Evidence that its backend accepted was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppraisalError {
+    /// A link that the policy does not accept.
+    #[error("{to} is tied to {from} on the caller's word alone")]
+    Asserted {
+        /// What is vouched for.
+        to: String,
+        /// By what.
+        from: String,
+    },
+    /// A required check was not performed.
+    #[error("policy requires the check {0}, which was not performed")]
+    CheckNotPerformed(String),
+    /// The Evidence does not bind a field of which the policy lists values.
+    #[error("{0} is not bound by the evidence, and the policy lists values of it")]
+    NotBound(&'static str),
+    /// The value is not a listed one.
+    #[error("{field} is {found}, which is not a reference value")]
+    NotListed {
+        /// The field of the identity.
+        field: &'static str,
+        /// Its value, hex.
+        found: String,
+    },
+    /// The TCB status is not a listed one.
+    #[error("tcb status is {0}, which accept-tcb-status does not list")]
+    TcbStatus(String),
+}
+
+/// Appraises one item, and adds what was done to its ledger.
+///
 /// # Errors
 ///
-/// [`ErrorKind::PolicyViolation`], naming the first key of the policy that does not hold.
-pub(crate) fn appraise(policy: &AppraisalPolicy, item: &Appraised) -> Result<()> {
-    let violation =
-        |message: String| Err(Error::new(ErrorKind::PolicyViolation, message).in_backend(item.backend));
-    for name in &policy.require_checks {
-        let performed = item
-            .ledger
-            .entries()
-            .iter()
-            .any(|entry| entry.check.name() == name && item.ledger.passed(entry.check));
-        if !performed {
-            return violation(format!("policy requires the check {name}, which was not performed"));
+/// [`ErrorKind::PolicyViolation`] with the check that failed and an [`AppraisalError`].
+pub(crate) fn appraise(policy: &AppraisalPolicy, role: Role, item: &mut Appraised) -> Result<()> {
+    let mut ledger = Ledger::default();
+    let appraised = (|| {
+        ledger.verify(checks::REQUIRED_CHECKS, required_checks(policy, item))?;
+        tcb_status(policy, role, item, &mut ledger)?;
+        ledger.verify(checks::ASSERTED_LINKS, asserted_links(policy, item))?;
+        reference_values(policy, role, item, &mut ledger)
+    })();
+    appraised.map_err(|failed: Failed<AppraisalError>| {
+        Error::from_failed(failed, |_| ErrorKind::PolicyViolation).in_backend(item.backend)
+    })?;
+    item.ledger.append(ledger);
+    Ok(())
+}
+
+/// A required check concerns the backends that declare it; that one of them does was established with the policy.
+fn required_checks(policy: &AppraisalPolicy, item: &Appraised) -> Result<(), AppraisalError> {
+    let skipped = item.ledger.gaps().find(|(check, _)| policy.require_checks.contains(check.name()));
+    skipped.map_or(Ok(()), |(check, _)| Err(AppraisalError::CheckNotPerformed(check.name().to_owned())))
+}
+
+fn tcb_status(
+    policy: &AppraisalPolicy,
+    role: Role,
+    item: &Appraised,
+    ledger: &mut Ledger,
+) -> Result<(), Failed<AppraisalError>> {
+    match &policy.accept_tcb_status {
+        Some(accepted) if role == Role::Cpu => {
+            let status = &item.claims.tcb_status;
+            ledger.require(checks::TCB_STATUS, accepted.contains(status), || {
+                AppraisalError::TcbStatus(status.clone())
+            })?;
         }
-    }
-    if let Some(accepted) = &policy.accept_tcb_status {
-        let status = &item.claims.tcb_status;
-        if !accepted.contains(status) {
-            return violation(format!("tcb status is {status}, which accept-tcb-status does not list"));
-        }
-    }
-    for (&field, allowed) in &policy.reference_values.identity {
-        let name = field.name();
-        match item.identity.get(field) {
-            None => {
-                return violation(format!(
-                    "{name} is not bound by the evidence, and the policy lists values of it"
-                ));
-            }
-            Some(value) if !allowed.contains(value) => {
-                return violation(format!(
-                    "{name} is {}, which is not a reference value",
-                    hex::encode(value)
-                ));
-            }
-            Some(_) => {}
-        }
+        Some(_) => ledger.not_performed(checks::TCB_STATUS, "the policy judges the CPU's status"),
+        None => ledger.not_performed(checks::TCB_STATUS, "the policy accepts every status"),
     }
     Ok(())
 }
 
-/// # Errors
-///
-/// [`ErrorKind::PolicyViolation`] if a link rests on the caller's word alone and the policy does not accept that.
-pub(crate) fn nothing_asserted(policy: &AppraisalPolicy, item: &Appraised) -> Result<()> {
+fn asserted_links(policy: &AppraisalPolicy, item: &Appraised) -> Result<(), AppraisalError> {
     let asserted = item.graph.links().iter().find(|link| link.authority == Authority::Asserted);
     match asserted {
-        Some(link) if !policy.danger_accept_asserted => Err(Error::new(
-            ErrorKind::PolicyViolation,
-            format_args!("{} is tied to {} on the caller's word alone", link.to, link.from),
-        )
-        .in_backend(item.backend)),
+        Some(link) if !policy.danger_accept_asserted => {
+            Err(AppraisalError::Asserted { to: link.to.to_string(), from: link.from.to_string() })
+        }
         _ => Ok(()),
     }
+}
+
+/// Whoever can choose the firmware and the kernel can make them say anything of the application: an identity means
+/// something to a relying party that lists the measurements or the images that it trusts, here or where it acts on the result.
+fn reference_values(
+    policy: &AppraisalPolicy,
+    role: Role,
+    item: &Appraised,
+    ledger: &mut Ledger,
+) -> Result<(), Failed<AppraisalError>> {
+    let listed = &policy.reference_values;
+    if role == Role::Device || (listed.identity.is_empty() && listed.measurements.is_empty()) {
+        let reason = "the relying party lists no values: the identity holds as far as what was measured can be trusted";
+        ledger.not_performed(checks::REFERENCE_VALUES, reason);
+        return Ok(());
+    }
+    let judge = |field: Field| match item.identity.get(field) {
+        None => Some(AppraisalError::NotBound(field.name())),
+        Some(value) if listed.identity.get(&field).is_some_and(|allowed| allowed.contains(value)) => None,
+        Some(value) => Some(AppraisalError::NotListed { field: field.name(), found: hex::encode(value) }),
+    };
+    // The backend has compared the measurement already: `measurement-listed`.
+    let wrong = listed.identity.keys().find_map(|field| judge(*field));
+    ledger.verify(checks::REFERENCE_VALUES, wrong.map_or(Ok(()), Err))
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use backend_api::{BackendId, BindingGraph, Claims, Identity, Ledger, MediaType};
+    use backend_api::{BackendId, BindingGraph, Check, Claims, Identity, Lane, MediaType};
 
     use super::*;
 
-    #[test]
-    fn a_link_on_the_caller_s_word_passes_only_where_policy_names_it() {
-        let graph = BindingGraph::default().link("quote", "report", "an expected value", Authority::Asserted);
-        let item = Appraised {
+    const MADE: Check = Check::new("made");
+    const SKIPPED: Check = Check::new("skipped");
+
+    fn item() -> Appraised {
+        let mut identity = Identity::new();
+        identity.bind(Field::AppId, [1; 20], Lane::Report);
+        let mut ledger = Ledger::default();
+        ledger.require(MADE, true, || ()).unwrap();
+        ledger.not_performed(SKIPPED, "for the test");
+        Appraised {
             backend: BackendId::new("example"),
             media_type: MediaType::new("application/example"),
-            claims: Claims::new("example", "", &[]),
-            identity: Identity::new(),
-            ledger: Ledger::default(),
-            graph,
+            claims: Claims::new("example", "example", "", &[]),
+            identity,
+            ledger,
+            graph: BindingGraph::default().link(
+                "quote",
+                "report",
+                "an expected value",
+                Authority::TeeHardware,
+            ),
             notes: BTreeMap::new(),
-        };
+        }
+    }
+
+    fn failed(policy: &AppraisalPolicy, role: Role, mut item: Appraised) -> Option<&'static str> {
+        appraise(policy, role, &mut item).err().map(|error| {
+            assert_eq!(error.kind(), ErrorKind::PolicyViolation);
+            error.check().unwrap().name()
+        })
+    }
+
+    #[test]
+    fn a_link_on_the_caller_s_word_passes_only_where_policy_names_it() {
         let mut policy = AppraisalPolicy::default();
-        assert_eq!(nothing_asserted(&policy, &item).unwrap_err().kind(), ErrorKind::PolicyViolation);
-        policy.danger_accept_asserted = true;
-        nothing_asserted(&policy, &item).unwrap();
+        for role in [Role::Cpu, Role::Device] {
+            let mut asserted = item();
+            asserted.graph = asserted.graph.link("a", "b", "an expected value", Authority::Asserted);
+            policy.danger_accept_asserted = false;
+            assert_eq!(failed(&policy, role, asserted.clone()), Some("asserted-links"));
+            policy.danger_accept_asserted = true;
+            assert_eq!(failed(&policy, role, asserted), None);
+        }
+    }
+
+    #[test]
+    fn a_required_check_concerns_cpu_and_devices_that_declare_it() {
+        let mut policy = AppraisalPolicy::default();
+        for (name, verdict) in [("made", None), ("elsewhere", None), ("skipped", Some("required-checks"))] {
+            policy.require_checks = [name.to_owned()].into();
+            for role in [Role::Cpu, Role::Device] {
+                assert_eq!(failed(&policy, role, item()), verdict, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn status_and_identity_are_the_cpu_s() {
+        let accept_tcb_status = Some(["UpToDate".to_owned()].into());
+        let policy = AppraisalPolicy { accept_tcb_status, ..AppraisalPolicy::default() };
+        assert_eq!(failed(&policy, Role::Cpu, item()), Some("tcb-status"));
+        assert_eq!(failed(&policy, Role::Device, item()), None);
+
+        let mut policy = AppraisalPolicy::default();
+        policy.reference_values.identity.insert(Field::AppId, [vec![1; 20]].into());
+        assert_eq!(failed(&policy, Role::Cpu, item()), None);
+        policy.reference_values.identity.insert(Field::AppId, [vec![2; 20]].into());
+        assert_eq!(failed(&policy, Role::Cpu, item()), Some("reference-values"));
+        policy.reference_values.identity = [(Field::OsImageHash, [vec![2; 32]].into())].into();
+        assert_eq!(failed(&policy, Role::Cpu, item()), Some("reference-values"));
+        assert_eq!(failed(&policy, Role::Device, item()), None);
+    }
+
+    #[test]
+    fn a_result_lists_what_the_appraisal_did() {
+        let mut item = item();
+        appraise(&AppraisalPolicy::default(), Role::Cpu, &mut item).unwrap();
+        assert!(item.ledger.passed(checks::ASSERTED_LINKS));
+        assert!(item.ledger.gaps().any(|(check, _)| check == checks::REFERENCE_VALUES));
     }
 }

@@ -2,8 +2,8 @@
 
 use backend_api::Registration;
 
-/// The features that link a backend, whether this build has them or not.
-pub const FEATURES: &[&str] = &["baremetal-snp"];
+/// The features that link a backend, and whether this build has them.
+pub const FEATURES: &[(&str, bool)] = &[("baremetal-snp", cfg!(feature = "baremetal-snp"))];
 
 /// Naming each `REGISTRATION` is what links its crate: a dependency that is never named is dropped without a warning, and a
 /// static library drops the constructors that `inventory` relies on.

@@ -8,6 +8,7 @@ mod policy;
 mod result;
 mod verifier;
 
+pub use appraisal::{AppraisalError, checks};
 pub use builtin::FEATURES;
 pub use error::RegistryError;
 pub use linked::{Accepted, Registry};

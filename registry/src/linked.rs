@@ -85,7 +85,7 @@ impl Registry {
             RegistryError::UnknownMediaType {
                 media_type: media_type.to_string(),
                 linked: self.names(),
-                hint: hint(media_type.as_str(), |feature| format!(".{feature}.")),
+                hint: hint(|feature| media_type.as_str().contains(&format!(".{feature}."))),
             }
             .into()
         })
@@ -104,7 +104,7 @@ impl Registry {
             let known = known.ok_or_else(|| RegistryError::UnknownBackend {
                 id: id.to_owned(),
                 linked: self.names(),
-                hint: hint(id, ToString::to_string),
+                hint: hint(|feature| feature == id),
             })?;
             accepted.push(*known);
         }
@@ -152,10 +152,10 @@ fn names<'a>(ids: impl IntoIterator<Item = &'a BackendId>) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// Names the feature of this crate that would link what `name` asks for.
-fn hint(name: &str, part: impl Fn(&&'static str) -> String) -> String {
-    let missing = FEATURES.iter().find(|feature| name.contains(&part(feature)));
+/// Names the feature of this crate that would link what is asked for, if this build lacks it.
+fn hint(is_meant: impl Fn(&str) -> bool) -> String {
+    let missing = FEATURES.iter().find(|(feature, linked)| !linked && is_meant(feature));
     missing
-        .map(|feature| format!("; the feature `{feature}` of the crate `registry` links it"))
+        .map(|(feature, _)| format!("; the feature `{feature}` of the crate `registry` links it"))
         .unwrap_or_default()
 }

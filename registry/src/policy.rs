@@ -23,27 +23,16 @@ const VERSION: u32 = 1;
 /// minimum-tcb.milan = { bootloader = 4, tee = 0, snp = 23, microcode = 213 }
 /// ```
 ///
-/// Unknown keys are refused, and so is an empty list: it is a mistake and never means "any".
-#[derive(Debug, Clone, PartialEq)]
+/// Unknown keys are refused, and so is an empty list: it is a mistake and never means "any". The default is what applies when
+/// a relying party says nothing: every backend's own default.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct AppraisalPolicy {
     pub(crate) require_checks: BTreeSet<String>,
     pub(crate) accept_tcb_status: Option<BTreeSet<String>>,
     pub(crate) danger_accept_asserted: bool,
+    pub(crate) danger_accept_unknown_image: bool,
     pub(crate) reference_values: ReferenceValues,
     pub(crate) backends: BTreeMap<String, serde_json::Value>,
-}
-
-impl Default for AppraisalPolicy {
-    /// What applies when a relying party says nothing: every backend's own default.
-    fn default() -> Self {
-        Self {
-            require_checks: BTreeSet::new(),
-            accept_tcb_status: None,
-            danger_accept_asserted: false,
-            reference_values: ReferenceValues::new(),
-            backends: BTreeMap::new(),
-        }
-    }
 }
 
 impl AppraisalPolicy {
@@ -69,6 +58,7 @@ impl AppraisalPolicy {
                 .map(|list| filled("accept-tcb-status", list))
                 .transpose()?,
             danger_accept_asserted: document.danger_accept_asserted,
+            danger_accept_unknown_image: document.danger_accept_unknown_image,
             ..Self::default()
         };
         for (name, values) in document.reference_values {
@@ -123,6 +113,8 @@ struct Document {
     accept_tcb_status: Option<BTreeSet<String>>,
     #[serde(default)]
     danger_accept_asserted: bool,
+    #[serde(default)]
+    danger_accept_unknown_image: bool,
     #[serde(default)]
     reference_values: BTreeMap<String, BTreeSet<String>>,
     #[serde(default)]

@@ -1,6 +1,6 @@
 //! The verdict.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backend_api::{
     BackendId, BindingGraph, Claims, Field, Identity, Ledger, MediaType, RuntimeBinding, VerifiedEvidence,
@@ -15,6 +15,8 @@ use serde::Serialize;
 pub struct AttestationResult {
     /// The time for which the verdict holds, in seconds since 1970-01-01T00:00:00Z.
     pub verified_at: u64,
+    /// The backends whose vendor's roots were replaced: whoever holds the keys of the others can make any Evidence.
+    pub danger_replaced_trust_anchors: BTreeSet<BackendId>,
     /// The CPU.
     pub cpu: Appraised,
     /// The devices beside it.
@@ -62,10 +64,10 @@ impl Appraised {
     }
 
     /// dstack's BootInfo, if every field that it must have is bound.
-    pub(crate) fn boot_info(&self, tee_variant: &str) -> Option<BootInfo> {
+    pub(crate) fn boot_info(&self) -> Option<BootInfo> {
         let field = |field| self.identity.get(field);
         Some(BootInfo {
-            tee_variant: tee_variant.to_owned(),
+            tee_variant: self.claims.tee_variant.to_owned(),
             mr_aggregated: field(Field::MrAggregated)?.try_into().ok()?,
             os_image_hash: field(Field::OsImageHash)?.try_into().ok()?,
             mr_system: field(Field::MrSystem)?.try_into().ok()?,

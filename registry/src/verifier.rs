@@ -1,7 +1,7 @@
 //! The pipeline: decode, select, ask for endorsements, fetch, verify, bind, appraise.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -12,10 +12,7 @@ use backend_api::{
     VerifyInput,
 };
 
-use crate::{
-    Accepted, AppraisalPolicy, Appraised, AttestationResult,
-    appraisal::{appraise, nothing_asserted},
-};
+use crate::{Accepted, AppraisalPolicy, Appraised, AttestationResult, appraisal::appraise};
 
 /// What a verifier takes for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +44,7 @@ pub struct Verifier {
     policy: AppraisalPolicy,
     backend_policies: BTreeMap<BackendId, BackendPolicy>,
     trust_anchors: BTreeMap<BackendId, TrustAnchors>,
+    replaced: BTreeSet<BackendId>,
     clock: Clock,
     limits: Limits,
 }
@@ -57,7 +55,7 @@ impl Verifier {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidConfig`] if the policy has a section for a backend that is not accepted, names a check that no
-    /// accepted backend makes, or a backend refuses its section.
+    /// accepted backend makes, lists values that any image could say without listing images, or a backend refuses its section.
     pub fn new(
         accepted: Accepted,
         source: Arc<dyn EndorsementSource>,
@@ -79,6 +77,17 @@ impl Verifier {
                 "policy requires the check {name}, which no accepted backend makes"
             )));
         }
+        let listed = &policy.reference_values;
+        let anchored =
+            !listed.measurements.is_empty() || listed.identity.keys().any(|field| field.pins_image());
+        let unanchored = listed.identity.keys().find(|field| field.needs_known_image());
+        if let (false, false, Some(field)) = (anchored, policy.danger_accept_unknown_image, unanchored) {
+            return Err(invalid(format!(
+                "policy lists values of {} but no os-image-hash, mr-system, mr-aggregated or measurements: any image could \
+                 say them",
+                field.name()
+            )));
+        }
         let empty = serde_json::Value::Object(serde_json::Map::new());
         let mut backend_policies = BTreeMap::new();
         let mut trust_anchors = BTreeMap::new();
@@ -94,6 +103,7 @@ impl Verifier {
             policy,
             backend_policies,
             trust_anchors,
+            replaced: BTreeSet::new(),
             clock: Clock::System,
             limits: Limits::default(),
         })
@@ -114,7 +124,7 @@ impl Verifier {
     }
 
     /// Trusts other roots than the vendor's for the backend `id`, such as a test laboratory's: whoever holds their keys can
-    /// make any Evidence.
+    /// make any Evidence. Every result shows it.
     ///
     /// # Errors
     ///
@@ -122,6 +132,7 @@ impl Verifier {
     pub fn danger_replace_trust_anchors(mut self, id: BackendId, anchors: TrustAnchors) -> Result<Self> {
         let known = self.trust_anchors.get_mut(&id);
         *known.ok_or_else(|| invalid(format!("the backend {id} is not accepted")))? = anchors;
+        self.replaced.insert(id);
         Ok(self)
     }
 
@@ -145,20 +156,21 @@ impl Verifier {
         challenge: &Challenge,
     ) -> Result<AttestationResult> {
         let at = self.clock.now()?;
-        let (cpu_backend, verified) = self.verify_item(&envelope.cpu, challenge, at, None).await?;
-        let cpu = self.bind(cpu_backend, &verified)?;
-        appraise(&self.policy, &cpu)?;
-        nothing_asserted(&self.policy, &cpu)?;
-
+        let (backend, verified) = self.verify_item(&envelope.cpu, challenge, at, None).await?;
+        let cpu = self.appraise(backend, &verified)?;
         let mut devices = Vec::with_capacity(envelope.devices.len());
         for evidence in &envelope.devices {
             let (backend, device) = self.verify_item(evidence, challenge, at, Some(&verified)).await?;
-            let device = self.bind(backend, &device)?;
-            nothing_asserted(&self.policy, &device)?;
-            devices.push(device);
+            devices.push(self.appraise(backend, &device)?);
         }
-        let boot_info = cpu.boot_info(cpu_backend.descriptor().tee_variant);
-        Ok(AttestationResult { verified_at: at.as_secs(), cpu, devices, boot_info })
+        let boot_info = cpu.boot_info();
+        Ok(AttestationResult {
+            verified_at: at.as_secs(),
+            danger_replaced_trust_anchors: self.replaced.clone(),
+            cpu,
+            devices,
+            boot_info,
+        })
     }
 
     async fn verify_item(
@@ -178,12 +190,15 @@ impl Verifier {
             )
             .in_backend(descriptor.id));
         }
-        let mut endorsements = Endorsements::new();
-        for request in backend.endorsements_for(evidence)? {
-            for endorsement in self.source.fetch(&request).await? {
-                endorsements.add(endorsement);
-            }
+        let (found, limit) = (evidence.bytes().len(), self.limits.evidence_bytes);
+        if found > limit {
+            return Err(Error::new(
+                ErrorKind::LimitExceeded,
+                format_args!("evidence of {found} bytes, at most {limit} are read"),
+            )
+            .in_backend(descriptor.id));
         }
+        let endorsements = self.endorsements(backend, evidence).await?;
         let (anchors, policy) = self.of(descriptor.id)?;
         let input = VerifyInput::new(evidence, challenge, &endorsements, anchors, policy, at, &self.limits)?;
         let input = match cpu {
@@ -193,10 +208,44 @@ impl Verifier {
         Ok((backend, backend.verify(&input)?))
     }
 
-    fn bind(&self, backend: &dyn AttestationBackend, verified: &VerifiedEvidence) -> Result<Appraised> {
+    /// Asks the backend what it needs, fetches it, and asks again with that, until it needs nothing new.
+    async fn endorsements(
+        &self,
+        backend: &dyn AttestationBackend,
+        evidence: &Evidence,
+    ) -> Result<Endorsements> {
+        let mut have = Endorsements::new();
+        let mut asked = BTreeSet::new();
+        for _ in 0..self.limits.rounds {
+            let mut requests = backend.endorsements_for(evidence, &have)?;
+            requests.retain(|request| asked.insert(request.clone()));
+            if requests.is_empty() {
+                break;
+            }
+            for request in &requests {
+                for endorsement in self.source.fetch(request).await? {
+                    have.add(endorsement);
+                }
+                if !have.within(&self.limits) {
+                    return Err(Error::new(
+                        ErrorKind::InvalidEndorsements,
+                        format_args!(
+                            "more or larger endorsements than are read, among them the {}",
+                            request.what
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(have)
+    }
+
+    fn appraise(&self, backend: &dyn AttestationBackend, verified: &VerifiedEvidence) -> Result<Appraised> {
         let (_, policy) = self.of(backend.descriptor().id)?;
         let input = BindInput::new(&self.policy.reference_values, policy);
-        Ok(Appraised::new(verified, &backend.bind_runtime(verified, &input)?))
+        let mut item = Appraised::new(verified, &backend.bind_runtime(verified, &input)?);
+        appraise(&self.policy, verified.role(), &mut item)?;
+        Ok(item)
     }
 
     fn of(&self, id: BackendId) -> Result<(&TrustAnchors, &BackendPolicy)> {

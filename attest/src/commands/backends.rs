@@ -12,8 +12,8 @@ use crate::output::{Answer, printable, section, table};
 /// Lists the backends that are linked, and the features that would link more.
 pub(crate) fn run() -> Result<Answer> {
     let registry = Registry::linked()?;
-    let linked: Vec<&str> = registry.iter().map(|linked| linked.backend.descriptor().id.as_str()).collect();
-    let missing: Vec<&str> = FEATURES.iter().copied().filter(|feature| !linked.contains(feature)).collect();
+    let missing: Vec<&str> =
+        FEATURES.iter().filter(|(_, linked)| !linked).map(|(feature, _)| *feature).collect();
     let mut text = String::new();
     for registration in registry.iter() {
         text.push_str(&describe(registration));
@@ -35,7 +35,10 @@ fn describe(registration: &Registration) -> String {
     };
     let runtime = match descriptor.runtime {
         RuntimeMechanism::None { reason } => format!("none: {reason}"),
-        RuntimeMechanism::Register { name, hash } => format!("{name}, extended with {hash}"),
+        RuntimeMechanism::Registers { registers } => {
+            let names = registers.iter().map(|register| format!("{} ({})", register.name, register.hash));
+            names.collect::<Vec<_>>().join(", ")
+        }
     };
     let facts = [
         ("role", name(descriptor.role)),
@@ -70,7 +73,6 @@ fn as_json(registration: &'static Registration) -> Value {
         "id": descriptor.id,
         "role": descriptor.role,
         "summary": descriptor.summary,
-        "tee-variant": descriptor.tee_variant,
         "crate": registration.crate_name,
         "version": registration.crate_version,
         "media-types": descriptor.media_types,

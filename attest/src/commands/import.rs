@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use backend_api::{Envelope, Error, ErrorKind, Evidence, Result};
-use backend_baremetal_snp::{MEDIA_TYPE, SnpEvidence, certificates};
+use backend_baremetal_snp::{MEDIA_TYPE, SnpEvidence};
 use evidence_dstack::wire::Attestation;
-use evidence_snp::{CertificateTable, Report};
+use evidence_snp::{CertificateTable, Report, read_certificates};
 use evidence_x509::Certificate;
 use serde_json::json;
 
@@ -28,7 +28,7 @@ pub(crate) fn snp(args: &ImportSnp) -> Result<Answer> {
         let table = files::read(path, MAX_FILE)?;
         let table = CertificateTable::parse(&table).map_err(|error| malformed(path, &error))?;
         let entries: Vec<&[u8]> = table.certificates().collect();
-        chain.extend(certificates(&entries).map_err(|error| malformed(path, &error))?);
+        chain.extend(read_certificates(&entries).map_err(|error| malformed(path, &error))?);
     }
     let mut evidence = SnpEvidence::new(report, chain);
     evidence.mr_config = args.mr_config.as_deref().map(files::read_text).transpose()?;

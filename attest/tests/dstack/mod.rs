@@ -163,7 +163,7 @@ fn one_changed_byte_is_refused_by_name() {
     refused("chain-signatures", &|evidence| {
         *evidence.certificates[1].last_mut().unwrap() ^= 1;
     });
-    refused("measurement-explained", &|evidence| evidence.launch = None);
+    refused("measurement-known", &|evidence| evidence.launch = None);
 }
 
 #[test]
@@ -174,7 +174,8 @@ fn what_the_relying_party_asks_for_counts() {
     assert!(listed.text().contains("report -> reference value"), "{}", listed.text());
     verify(&["--measurement", &"00".repeat(48)]).complains(1, "measurement-listed: ");
     verify(&["--require-check", "launch-measurement"]).expect(0);
-    verify(&["--require-check", "crl-current"]).complains(1, "requires the check crl-current");
+    verify(&["--require-check", "crl-current"])
+        .complains(1, "required-checks: policy requires the check crl-current");
     let other = "00".repeat(64);
     let file = imported.directory.path().join("evidence.cbor");
     attest([

@@ -13,14 +13,16 @@
 //!
 //! The kernel, its init and this parser must see the same tokens, so whatever they could read differently is
 //! an error: a key given twice, quotes in or around a `dstack.` token, a dash for an underscore (the kernel
-//! takes them for the same), a byte that is not printable ASCII. After a token `--` the kernel passes
+//! takes them for the same), a byte that is not printable ASCII (a kernel that is started through UEFI stops reading at a
+//! line feed), a command line that is longer than the kernel reads. After a token `--` the kernel passes
 //! arguments to init unread; they are not read here either, and a `dstack.` token among them is an error.
 //!
 //! Source: kernel parameters as in Linux `Documentation/admin-guide/kernel-parameters.rst`;
 //! `dstack.rootfs_hash` as in `dstack-mr/src/sev.rs`.
 
-/// The longest command line, in bytes: twice what Linux accepts on x86 (`COMMAND_LINE_SIZE`, 2048).
-pub const MAX_CMDLINE: usize = 4096;
+/// The longest command line, in bytes: what Linux keeps on x86 beside the NUL (`COMMAND_LINE_SIZE`, 2048). What lies behind
+/// is measured, and no kernel reads it.
+pub const MAX_CMDLINE: usize = 2047;
 
 const NAMESPACE: &str = "dstack.";
 
@@ -90,7 +92,7 @@ pub enum CmdlineError {
 }
 
 impl CmdlineIdentity {
-    /// Reads the identity from a command line. Tokens are separated by spaces, tabs and newlines; other keys,
+    /// Reads the identity from a command line. Tokens are separated by spaces; other keys,
     /// of `dstack.` too (such as `dstack.rootfs_size`), are not identity and are skipped.
     ///
     /// # Errors
@@ -140,7 +142,7 @@ impl CmdlineIdentity {
 }
 
 fn is_printable(byte: u8) -> bool {
-    byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\n')
+    byte.is_ascii_graphic() || byte == b' '
 }
 
 /// A value that a command line gives at most once.
@@ -186,7 +188,7 @@ mod tests {
     fn every_key() {
         let (h32, h20) = ("ab".repeat(32), "cd".repeat(20));
         let cmdline = format!(
-            "quiet dstack.rootfs_hash={h32} dstack.app_id={h20}\tdstack.compose_hash={h32} dm=\"a b\" \
+            "quiet dstack.rootfs_hash={h32} dstack.app_id={h20} dstack.compose_hash={h32} dm=\"a b\" \
              dstack.kms_root_pubkey_hash={h32} dstack.instance_id={h20} -- single"
         );
         let (hash, id) = (Some([0xab; 32]), Some([0xcd; 20]));
@@ -220,7 +222,10 @@ mod tests {
         assert_eq!(refused("dstack.app-id=1"), CmdlineError::Spelling { key });
         assert_eq!(refused("a \u{e9}"), CmdlineError::NotPrintable { offset: 2 });
         assert_eq!(refused("a\0b"), CmdlineError::NotPrintable { offset: 1 });
-        assert_eq!(refused("a\u{b}b"), CmdlineError::NotPrintable { offset: 1 });
-        assert_eq!(refused(&"a".repeat(4097)), CmdlineError::TooLarge { found: 4097 });
+        for separator in ['\u{b}', '\t', '\n', '\r', '\u{c}'] {
+            assert_eq!(refused(&format!("a{separator}b")), CmdlineError::NotPrintable { offset: 1 });
+        }
+        assert!(CmdlineIdentity::parse(&"a".repeat(2047)).is_ok());
+        assert_eq!(refused(&"a".repeat(2048)), CmdlineError::TooLarge { found: 2048 });
     }
 }

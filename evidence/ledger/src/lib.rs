@@ -1,6 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod kind;
+
 use std::{borrow::Cow, fmt};
+
+pub use kind::{ErrorKind, Fault};
 
 use serde::{Serialize, Serializer};
 
@@ -49,6 +53,29 @@ pub struct CheckInfo {
     pub establishes: &'static str,
     /// Where that is specified: document, revision, section.
     pub source: &'static str,
+}
+
+/// Declares checks: a constant for each, and `ALL` with what each establishes and where that is specified.
+///
+/// ```
+/// evidence_ledger::checks! {
+///     SIGNATURE = "signature": "the signature verifies", "RFC 8032 §5.1.7";
+/// }
+/// assert_eq!(ALL[0].check, SIGNATURE);
+/// ```
+#[macro_export]
+macro_rules! checks {
+    ($($constant:ident = $name:literal: $establishes:literal, $source:literal;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`: ", $establishes, ".")]
+            pub const $constant: $crate::Check = $crate::Check::new($name);
+        )*
+
+        /// Every check that is declared here, in the order in which they are made.
+        pub const ALL: &[$crate::CheckInfo] = &[
+            $($crate::CheckInfo { check: $constant, establishes: $establishes, source: $source },)*
+        ];
+    };
 }
 
 /// What became of one check.

@@ -1,6 +1,6 @@
 //! The bit fields of a report.
 
-/// GUEST_POLICY, 64 bits (56860 rev. 1.58, table 10).
+/// GUEST_POLICY, 64 bits (56860 rev. 1.58, guest policy).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuestPolicy(pub u64);
 
@@ -62,7 +62,7 @@ impl GuestPolicy {
     }
 }
 
-/// PLATFORM_INFO, 64 bits (56860 rev. 1.58, table 24).
+/// PLATFORM_INFO, 64 bits (56860 rev. 1.58, PLATFORM_INFO).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlatformInfo(pub u64);
 
@@ -127,7 +127,7 @@ impl std::fmt::Display for SigningKey {
     }
 }
 
-/// The signer information word of a report, 32 bits (56860 rev. 1.58, table 23, offset 0x48).
+/// The signer information word of a report, 32 bits (56860 rev. 1.58, ATTESTATION_REPORT, offset 0x48).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignerInfo(pub u32);
 
@@ -155,4 +155,93 @@ impl SignerInfo {
 
 const fn bit(word: u64, index: u32) -> bool {
     word.unbounded_shr(index) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 56860 rev. 1.58, guest policy: each bit by its number, and no other.
+    #[test]
+    fn bits_of_the_guest_policy() {
+        type Read = fn(GuestPolicy) -> bool;
+        let bits: [(u32, Read); 10] = [
+            (16, GuestPolicy::smt_allowed),
+            (17, GuestPolicy::must_be_one),
+            (18, GuestPolicy::migration_agent_allowed),
+            (19, GuestPolicy::debug_allowed),
+            (20, GuestPolicy::single_socket),
+            (21, GuestPolicy::cxl_allowed),
+            (22, GuestPolicy::aes_256_xts_required),
+            (23, GuestPolicy::rapl_disabled_required),
+            (24, GuestPolicy::ciphertext_hiding_required),
+            (25, GuestPolicy::page_swap_disabled),
+        ];
+        for (number, read) in bits {
+            assert!(read(GuestPolicy(1 << number)) && !read(GuestPolicy(!(1 << number))), "bit {number}");
+        }
+        // 7:0 is ABI_MINOR, 15:8 is ABI_MAJOR.
+        assert_eq!(GuestPolicy(0x3_0137).abi(), (1, 0x37));
+    }
+
+    /// 56860 rev. 1.58, PLATFORM_INFO.
+    #[test]
+    fn bits_of_the_platform_information() {
+        type Read = fn(PlatformInfo) -> bool;
+        let bits: [(u32, Read); 7] = [
+            (0, PlatformInfo::smt_enabled),
+            (1, PlatformInfo::tsme_enabled),
+            (2, PlatformInfo::ecc_enabled),
+            (3, PlatformInfo::rapl_disabled),
+            (4, PlatformInfo::ciphertext_hiding_enabled),
+            (5, PlatformInfo::alias_check_complete),
+            (7, PlatformInfo::tio_enabled),
+        ];
+        for (number, read) in bits {
+            assert!(read(PlatformInfo(1 << number)) && !read(PlatformInfo(!(1 << number))), "bit {number}");
+        }
+    }
+
+    /// 56860 rev. 1.58, ATTESTATION_REPORT: AUTHOR_KEY_EN, MASK_CHIP_KEY, SIGNING_KEY in bits 4 to 2.
+    #[test]
+    fn bits_of_the_signer_information() {
+        assert!(SignerInfo(1).author_key_enabled() && !SignerInfo(!1).author_key_enabled());
+        assert!(SignerInfo(2).chip_key_masked() && !SignerInfo(!2).chip_key_masked());
+        for (value, key) in [
+            (0, SigningKey::Vcek),
+            (1, SigningKey::Vlek),
+            (7, SigningKey::None),
+            (2, SigningKey::Reserved(2)),
+        ] {
+            assert_eq!(SignerInfo(value << 2 | 0b11).signing_key(), key);
+        }
+    }
+
+    /// The names of a policy's bits are those of the fields.
+    #[test]
+    fn a_policy_names_each_bit_once() {
+        use crate::policy::{GuestPolicyBit as G, PlatformInfoBit as P};
+        for (bit, number) in [
+            (G::SmtAllowed, 16),
+            (G::SingleSocket, 20),
+            (G::CxlAllowed, 21),
+            (G::Aes256Xts, 22),
+            (G::RaplDisabled, 23),
+            (G::CiphertextHiding, 24),
+            (G::PageSwapDisabled, 25),
+        ] {
+            assert!(bit.of(GuestPolicy(1 << number)) && !bit.of(GuestPolicy(!(1 << number))), "{bit:?}");
+        }
+        for (bit, number) in [
+            (P::Smt, 0),
+            (P::Tsme, 1),
+            (P::Ecc, 2),
+            (P::RaplDisabled, 3),
+            (P::CiphertextHiding, 4),
+            (P::AliasCheckComplete, 5),
+            (P::Tio, 7),
+        ] {
+            assert!(bit.of(PlatformInfo(1 << number)) && !bit.of(PlatformInfo(!(1 << number))), "{bit:?}");
+        }
+    }
 }

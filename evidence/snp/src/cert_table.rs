@@ -1,5 +1,9 @@
 //! The certificate table that a host hands to its guest with an extended report.
 
+use evidence_x509::Certificate;
+
+use crate::Error;
+
 /// The largest table that is read, in bytes: four times what Linux lets a host pass.
 const MAX_TABLE: usize = 64 * 1024;
 
@@ -141,6 +145,30 @@ impl<'a> CertificateTable<'a> {
         let number = |bytes| usize::try_from(u32::from_le_bytes(bytes)).unwrap_or(usize::MAX);
         (CertificateKind::from_guid(guid), number([o0, o1, o2, o3]), number([l0, l1, l2, l3]))
     }
+}
+
+/// Certificates as guests and hosts hand them over: DER, PEM (of one or several), or a host's certificate table; each as
+/// DER, in the order given.
+///
+/// # Errors
+///
+/// [`Error::Certificate`] for a malformed certificate, [`Error::CertificateTable`] for a malformed table.
+pub fn read_certificates<B: AsRef<[u8]>>(sources: &[B]) -> Result<Vec<Vec<u8>>, Error> {
+    /// The first byte of every DER certificate: SEQUENCE.
+    const DER: u8 = 0x30;
+    let mut all = Vec::new();
+    for source in sources.iter().map(AsRef::as_ref) {
+        let parts = match source.first() {
+            Some(&DER | b'-') => vec![source],
+            _ => CertificateTable::parse(source)?.certificates().collect(),
+        };
+        for part in parts {
+            all.extend(
+                Certificate::parse_der_or_pem(part)?.iter().map(|certificate| certificate.der().to_vec()),
+            );
+        }
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

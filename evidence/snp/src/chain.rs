@@ -10,7 +10,11 @@ use evidence_x509::{
 };
 use moka::sync::Cache;
 
-use crate::{Anchors, Error, Report, VekCertificate, VekKind, anchors::issuer_name, certificates, checks};
+use crate::{
+    Anchors, Error, Report, VekCertificate, VekKind,
+    anchors::{self, issuer_name},
+    checks,
+};
 
 /// What AMD signs certificates and revocation lists with, in both of its encodings.
 const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[RSA_PSS_SHA384, RSA_PSS_SHA384_EXPLICIT_TRAILER];
@@ -22,6 +26,7 @@ const MAX_CANDIDATES: usize = 64;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChainInput<'a> {
     pub(crate) certificates: &'a [&'a [u8]],
+    pub(crate) endorsements: &'a [&'a [u8]],
     pub(crate) revocation_lists: &'a [&'a [u8]],
     pub(crate) anchors: &'a Anchors,
     pub(crate) kind: VekKind,
@@ -111,17 +116,29 @@ impl VerifiedVek {
 
         // 4. What the ARK revoked. AMD gives every VCEK and VLEK the serial number 0, so that a revocation list can only
         //    speak of the authorities.
-        let lists = ledger.record(checks::CRL_SIGNATURE, revocation_lists(input, ark))?;
-        let revoked = [issuer, ark]
-            .into_iter()
-            .find(|authority| lists.iter().any(|list| list.revokes(authority.serial())));
-        ledger.require(checks::NOT_REVOKED, revoked.is_none(), || {
-            Error::Revoked(revoked.map(|authority| authority.subject().to_owned()).unwrap_or_default())
-        })?;
+        let lists = revocation_lists(input, ark);
+        if lists.as_ref().is_ok_and(Vec::is_empty) {
+            ledger.not_performed(
+                checks::CRL_SIGNATURE,
+                format!("no revocation list of {} is at hand", ark.subject()),
+            );
+            ledger.not_performed(
+                checks::NOT_REVOKED,
+                format!("no revocation list of {} is at hand", ark.subject()),
+            );
+        } else {
+            let lists = ledger.record(checks::CRL_SIGNATURE, lists.as_ref().map_err(Clone::clone))?;
+            let revoked = [issuer, ark]
+                .into_iter()
+                .find(|authority| lists.iter().any(|list| list.revokes(authority.serial())));
+            let revoked =
+                revoked.map_or(Ok(()), |authority| Err(Error::Revoked(authority.subject().to_owned())));
+            ledger.verify(checks::NOT_REVOKED, revoked)?;
+        }
 
         Ok(Self {
             window,
-            crl_windows: lists.iter().map(RevocationList::window).collect(),
+            crl_windows: lists.iter().flatten().map(RevocationList::window).collect(),
             ark: ark.subject().to_owned(),
             certificate,
             ledger,
@@ -154,17 +171,20 @@ impl VerifiedVek {
     }
 }
 
-/// Reads every certificate at hand: AMD's own first, then those that came along.
+/// Reads every certificate at hand: AMD's own, those that came with the evidence, and such endorsements as are certificates
+/// that can be read. Endorsements may be a mixed bag for several vendors; evidence is not.
 fn read_certificates(input: &ChainInput<'_>) -> Result<Vec<Certificate>, Error> {
-    let found = input.certificates.len().saturating_add(input.revocation_lists.len());
+    let ChainInput { certificates, endorsements, revocation_lists, .. } = input;
+    let found = [certificates, endorsements, revocation_lists].iter().map(|list| list.len()).sum();
     if found > MAX_CANDIDATES {
         return Err(Error::TooManyCertificates { found, limit: MAX_CANDIDATES });
     }
-    certificates()
-        .into_iter()
-        .chain(input.certificates.iter().copied())
-        .map(|der| Certificate::parse(der).map_err(Error::from))
-        .collect()
+    let mut all = Vec::new();
+    for der in anchors::certificates().into_iter().chain(certificates.iter().copied()) {
+        all.push(Certificate::parse(der)?);
+    }
+    all.extend(endorsements.iter().filter_map(|der| Certificate::parse(der).ok()));
+    Ok(all)
 }
 
 /// The certificate of the key that signed `report`: preferably one of the right kind, TCB version and chip, else the
@@ -187,7 +207,7 @@ fn choose_vek<'a>(
 fn revocation_lists(input: &ChainInput<'_>, ark: &Certificate) -> Result<Vec<RevocationList>, Error> {
     let mut lists = Vec::new();
     for der in input.revocation_lists {
-        if RevocationList::claimed_issuer(der)? == ark.subject() {
+        if RevocationList::claims_issuer(der, ark)? {
             lists.push(RevocationList::verify(der, ark, ALGORITHMS)?);
         }
     }
@@ -205,7 +225,7 @@ fn key(report: &Report, input: &ChainInput<'_>) -> [u8; 32] {
     part(input.kind.common_name().as_bytes());
     part(&report.reported_tcb);
     part(&report.chip_id);
-    for list in [input.certificates, input.revocation_lists] {
+    for list in [input.certificates, input.endorsements, input.revocation_lists] {
         part(&list.len().to_le_bytes());
         list.iter().for_each(|der| part(der));
     }

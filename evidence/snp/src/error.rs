@@ -1,8 +1,11 @@
 //! Why a report was refused.
 
+use evidence_ledger::ErrorKind;
 use evidence_x509::{CertificateError, Moment, PathError, RevocationListError};
 
-use crate::{CpuId, FirmwareVersion, Product, SigningKey, Tcb, VekKind, report::REPORT_LEN};
+use crate::{
+    CertificateTableError, CpuId, FirmwareVersion, Product, SigningKey, Tcb, VekKind, report::REPORT_LEN,
+};
 
 /// Why a report was refused. The check that failed stands beside it, in [`evidence_ledger::Failed`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +22,9 @@ pub enum Error {
     /// A certificate could not be read.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// A host's certificate table could not be read.
+    #[error(transparent)]
+    CertificateTable(#[from] CertificateTableError),
     /// REPORT_DATA is something else.
     #[error("REPORT_DATA is not the expected challenge")]
     ChallengeMismatch,
@@ -258,4 +264,61 @@ pub enum Error {
         /// The report's.
         found: u32,
     },
+}
+
+impl Error {
+    /// What kind of failure it is.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Certificate(_)
+            | Self::CertificateTable(_)
+            | Self::NotAVek { .. }
+            | Self::ReportLength { .. }
+            | Self::UnsignedSet
+            | Self::VekExtension { .. } => ErrorKind::MalformedEvidence,
+            Self::ChipKeyMasked
+            | Self::ReservedSet(_)
+            | Self::SignatureAlgorithm(_)
+            | Self::SigningKey { .. }
+            | Self::VekProduct { .. }
+            | Self::VekStructVersion { .. }
+            | Self::Version(_) => ErrorKind::UnsupportedEvidence,
+            Self::CrlMissing { .. } | Self::VekMissing(_) => ErrorKind::MissingEndorsements,
+            Self::CrlStale { .. } => ErrorKind::StaleEndorsements,
+            Self::RevocationList(_) => ErrorKind::InvalidEndorsements,
+            Self::IssuerNotPinned(_) | Self::RootNotPinned(_) => ErrorKind::UntrustedIssuer,
+            Self::Path(PathError::OutsideValidity { window, at, .. }) => {
+                if at.0 < window.not_before {
+                    ErrorKind::NotYetValid
+                } else {
+                    ErrorKind::Expired
+                }
+            }
+            Self::Path(_) => ErrorKind::UntrustedIssuer,
+            Self::Revoked(_) => ErrorKind::Revoked,
+            Self::SignatureInvalid(_) => ErrorKind::BadSignature,
+            Self::ChallengeMismatch => ErrorKind::ChallengeMismatch,
+            Self::ChipIdMasked
+            | Self::CiphertextHidingInconsistent
+            | Self::CpuidProduct { .. }
+            | Self::HwidMismatch
+            | Self::RaplInconsistent
+            | Self::SmtInconsistent
+            | Self::TcbOrder { .. }
+            | Self::VekKind { .. }
+            | Self::VekTcb { .. } => ErrorKind::InconsistentEvidence,
+            Self::DebugAllowed | Self::MigrationAgent | Self::PolicyMustBeOne(_) => ErrorKind::ForbiddenState,
+            Self::TooManyCertificates { .. } => ErrorKind::LimitExceeded,
+            Self::AbiTooOld { .. }
+            | Self::CspNotAllowed { .. }
+            | Self::FirmwareTooOld { .. }
+            | Self::GuestPolicyBit { .. }
+            | Self::GuestSvnTooLow { .. }
+            | Self::MitigationsMissing { .. }
+            | Self::NotAllowed { .. }
+            | Self::PlatformInfoBit { .. }
+            | Self::TcbBelowFloor { .. }
+            | Self::VmplMismatch { .. } => ErrorKind::PolicyViolation,
+        }
+    }
 }

@@ -17,7 +17,7 @@ mod verify;
 
 pub use anchors::{AMD_PINS, Anchors, certificates};
 pub use bits::{GuestPolicy, PlatformInfo, SignerInfo, SigningKey};
-pub use cert_table::{CertificateKind, CertificateTable, CertificateTableError};
+pub use cert_table::{CertificateKind, CertificateTable, CertificateTableError, read_certificates};
 pub use chain::ChainCache;
 pub use error::Error;
 pub use evidence_x509::{Pin, UnixTime};

@@ -22,13 +22,13 @@ pub struct Policy {
     /// The oldest firmware interface, major and minor, that a guest may have agreed to run on.
     pub minimum_abi: Option<(u8, u8)>,
     /// Bits of GUEST_POLICY that must be set.
-    pub require_guest_policy: BTreeSet<GuestPolicyBit>,
+    pub require_guest_policy: Option<BTreeSet<GuestPolicyBit>>,
     /// Bits of GUEST_POLICY that must not be set.
-    pub forbid_guest_policy: BTreeSet<GuestPolicyBit>,
+    pub forbid_guest_policy: Option<BTreeSet<GuestPolicyBit>>,
     /// Bits of PLATFORM_INFO that must be set.
-    pub require_platform_info: BTreeSet<PlatformInfoBit>,
+    pub require_platform_info: Option<BTreeSet<PlatformInfoBit>>,
     /// Bits of PLATFORM_INFO that must not be set.
-    pub forbid_platform_info: BTreeSet<PlatformInfoBit>,
+    pub forbid_platform_info: Option<BTreeSet<PlatformInfoBit>>,
     /// Mitigation bits that must be set at launch and now (report version 5).
     pub require_mitigations: Option<u64>,
     /// SHA-384 digests of ID keys, one of which must have signed the ID block.
@@ -58,22 +58,37 @@ impl Policy {
     ///
     /// [`PolicyError`].
     pub fn validate(&self) -> Result<(), PolicyError> {
+        fn empty<T>(list: Option<&BTreeSet<T>>) -> bool {
+            list.is_some_and(BTreeSet::is_empty)
+        }
         let empty = [
-            ("id-keys", self.id_keys.as_ref().is_some_and(BTreeSet::is_empty)),
-            ("author-keys", self.author_keys.as_ref().is_some_and(BTreeSet::is_empty)),
-            ("family-ids", self.family_ids.as_ref().is_some_and(BTreeSet::is_empty)),
-            ("image-ids", self.image_ids.as_ref().is_some_and(BTreeSet::is_empty)),
-            ("host-data", self.host_data.as_ref().is_some_and(BTreeSet::is_empty)),
-            ("csp-ids", self.csp_ids.as_ref().is_some_and(BTreeSet::is_empty)),
+            ("id-keys", empty(self.id_keys.as_ref())),
+            ("author-keys", empty(self.author_keys.as_ref())),
+            ("family-ids", empty(self.family_ids.as_ref())),
+            ("image-ids", empty(self.image_ids.as_ref())),
+            ("host-data", empty(self.host_data.as_ref())),
+            ("csp-ids", empty(self.csp_ids.as_ref())),
+            ("require-guest-policy", empty(self.require_guest_policy.as_ref())),
+            ("forbid-guest-policy", empty(self.forbid_guest_policy.as_ref())),
+            ("require-platform-info", empty(self.require_platform_info.as_ref())),
+            ("forbid-platform-info", empty(self.forbid_platform_info.as_ref())),
         ];
         if let Some((key, _)) = empty.into_iter().find(|(_, empty)| *empty) {
             return Err(PolicyError::EmptyList(key));
         }
-        if !self.require_guest_policy.is_disjoint(&self.forbid_guest_policy) {
+        if overlap(self.require_guest_policy.as_ref(), self.forbid_guest_policy.as_ref()) {
             return Err(PolicyError::Contradiction("guest-policy"));
         }
-        if !self.require_platform_info.is_disjoint(&self.forbid_platform_info) {
+        if overlap(self.require_platform_info.as_ref(), self.forbid_platform_info.as_ref()) {
             return Err(PolicyError::Contradiction("platform-info"));
+        }
+        if self.require_mitigations == Some(0) {
+            return Err(PolicyError::NoMitigations);
+        }
+        // Anyone can sign an ID block with a key of their own.
+        let block = self.family_ids.is_some() || self.image_ids.is_some() || self.minimum_guest_svn.is_some();
+        if block && self.id_keys.is_none() && self.author_keys.is_none() {
+            return Err(PolicyError::IdBlockWithoutKey);
         }
         if self.vmpl > 3 {
             return Err(PolicyError::Vmpl(self.vmpl));
@@ -86,6 +101,10 @@ impl Policy {
     }
 }
 
+fn overlap<B: Ord>(required: Option<&BTreeSet<B>>, forbidden: Option<&BTreeSet<B>>) -> bool {
+    required.zip(forbidden).is_some_and(|(required, forbidden)| !required.is_disjoint(forbidden))
+}
+
 /// A policy that cannot be meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -96,6 +115,14 @@ pub enum PolicyError {
     /// An empty list allows nothing, and it never means anything.
     #[error("the list {0} is empty: leave the key out, or list what is allowed")]
     EmptyList(&'static str),
+    /// What an ID block says means nothing unless its signer is named.
+    #[error(
+        "family-ids, image-ids and minimum-guest-svn need id-keys or author-keys: anyone can sign an ID block"
+    )]
+    IdBlockWithoutKey,
+    /// A mask of no bits requires nothing.
+    #[error("require-mitigations is 0: leave the key out, or name bits")]
+    NoMitigations,
     /// There is no such privilege level.
     #[error("vmpl is {0}, expected 0 to 3")]
     Vmpl(u32),

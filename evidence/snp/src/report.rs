@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use crate::{CpuId, Error, GuestPolicy, PlatformInfo, SignerInfo};
 
-/// Bytes of a report (56860 rev. 1.58, table 23).
+/// Bytes of a report (56860 rev. 1.58, ATTESTATION_REPORT).
 pub const REPORT_LEN: usize = 0x4A0;
 
 /// The signature covers bytes 0 to 0x29F.
 pub const SIGNED_LEN: usize = 0x2A0;
 
-/// Bytes of each of R and S in the signature field: little-endian, zero-extended from 48 (56860 rev. 1.58, table 138).
+/// Bytes of each of R and S in the signature field: little-endian, zero-extended from 48 (56860 rev. 1.58, ECDSA P-384 signature).
 const SIGNATURE_COMPONENT_LEN: usize = 72;
 
 /// Bytes of a P-384 scalar.
@@ -35,7 +35,7 @@ impl fmt::Display for FirmwareVersion {
     }
 }
 
-/// An attestation report as received: nothing in it is verified (56860 rev. 1.58, table 23).
+/// An attestation report as received: nothing in it is verified (56860 rev. 1.58, ATTESTATION_REPORT).
 ///
 /// Integers are little-endian. Versions 2 to 5 share one layout in which later versions give meaning to bytes that were
 /// reserved; the version itself is judged by [`crate::VerifyReport::verify`].

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::Product;
 
-/// TCB_VERSION (56860 rev. 1.58, table 3): 8 bytes whose layout depends on the product.
+/// TCB_VERSION (56860 rev. 1.58, TCB_VERSION): 8 bytes whose layout depends on the product.
 ///
 /// Milan and Genoa: boot loader, TEE, four reserved, SNP, microcode. Turin: FMC, boot loader, TEE, SNP, three reserved,
 /// microcode.

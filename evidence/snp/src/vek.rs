@@ -8,7 +8,8 @@ use evidence_x509::Certificate;
 
 use crate::{Error, Product, SigningKey};
 
-/// AMD's extensions, all below 1.3.6.1.4.1.3704.1 (57230 rev. 1.00, table 8; 58217 for VLEK).
+/// AMD's extensions, all below 1.3.6.1.4.1.3704.1 (57230 rev. 1.00, VCEK certificate
+/// extensions; those of a VLEK as AMD issues it).
 mod oid {
     use const_oid::ObjectIdentifier;
 

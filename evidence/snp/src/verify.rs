@@ -8,11 +8,11 @@ use evidence_x509::UnixTime;
 use subtle::ConstantTimeEq;
 
 use crate::{
-    Anchors, ChainCache, Error, GuestPolicyBit, PlatformInfoBit, Policy, Product, Report, SigningKey, Tcb,
-    VekCertificate, VekKind, chain::ChainInput, checks, policy::Hex,
+    Anchors, ChainCache, Error, Policy, Product, Report, SigningKey, Tcb, VekCertificate, VekKind,
+    chain::ChainInput, checks, policy::Hex,
 };
 
-/// SIGNATURE_ALGO: ECDSA P-384 with SHA-384 (56860 rev. 1.58, table 139).
+/// SIGNATURE_ALGO: ECDSA P-384 with SHA-384 (56860 rev. 1.58, signature algorithm encodings).
 const ECDSA_P384_SHA384: u32 = 1;
 
 /// Everything that the verdict on a report depends on.
@@ -22,6 +22,8 @@ pub struct VerifyReport<'a> {
     pub report: &'a [u8],
     /// Certificates that came along, DER, in any order: VCEK or VLEK, ASK or ASVK, ARK. AMD's ARK and ASK are at hand.
     pub certificates: &'a [&'a [u8]],
+    /// Certificates that the relying party has, DER: more candidates. What cannot be read is passed over.
+    pub endorsements: &'a [&'a [u8]],
     /// Revocation lists, DER. Those of another issuer than the ARK are passed over.
     pub revocation_lists: &'a [&'a [u8]],
     /// Whose roots are trusted.
@@ -60,6 +62,7 @@ impl VerifyReport<'_> {
         // 2. ARK -> ASK or ASVK -> VCEK or VLEK -> this chip at this TCB version.
         let chain = ChainInput {
             certificates: self.certificates,
+            endorsements: self.endorsements,
             revocation_lists: self.revocation_lists,
             anchors: self.anchors,
             kind: self.signed_by,
@@ -163,22 +166,22 @@ impl VerifyReport<'_> {
     fn guest_policy(&self, report: &Report, ledger: &mut Ledger) -> Result<(), Failed<Error>> {
         let policy = report.policy;
         ledger.require(checks::NO_DEBUG, !policy.debug_allowed(), || Error::DebugAllowed)?;
-        // Without an agent REPORT_ID_MA is all ones (56860 rev. 1.58, table 23).
+        // Without an agent REPORT_ID_MA is all ones (56860 rev. 1.58, ATTESTATION_REPORT).
         let no_agent = report.report_id_ma == [0xFF; 32];
         ledger.require(checks::NO_MIGRATION_AGENT, !policy.migration_agent_allowed() && no_agent, || {
             Error::MigrationAgent
         })?;
         ledger
             .require(checks::POLICY_MUST_BE_ONE, policy.must_be_one(), || Error::PolicyMustBeOne(policy.0))?;
-        let wrong = misplaced(
-            &self.policy.require_guest_policy,
-            &self.policy.forbid_guest_policy,
-            |bit: GuestPolicyBit| bit.of(policy),
-        );
-        ledger.require(checks::GUEST_POLICY, wrong.is_none(), || Error::GuestPolicyBit {
-            bit: format!("{wrong:?}"),
-            policy: policy.0,
-        })?;
+        let (required, forbidden) = (&self.policy.require_guest_policy, &self.policy.forbid_guest_policy);
+        bits(
+            ledger,
+            checks::GUEST_POLICY,
+            required.as_ref(),
+            forbidden.as_ref(),
+            |bit| bit.of(policy),
+            |bit| Error::GuestPolicyBit { bit, policy: policy.0 },
+        )?;
         match self.policy.minimum_abi {
             None => ledger.not_performed(checks::ABI_FLOOR, "policy sets no minimum firmware interface"),
             Some(minimum) => {
@@ -208,15 +211,15 @@ impl VerifyReport<'_> {
             info.ciphertext_hiding_enabled() || !policy.ciphertext_hiding_required(),
             || Error::CiphertextHidingInconsistent,
         )?;
-        let wrong = misplaced(
-            &self.policy.require_platform_info,
-            &self.policy.forbid_platform_info,
-            |bit: PlatformInfoBit| bit.of(info),
-        );
-        ledger.require(checks::PLATFORM_INFO, wrong.is_none(), || Error::PlatformInfoBit {
-            bit: format!("{wrong:?}"),
-            info: info.0,
-        })
+        let (required, forbidden) = (&self.policy.require_platform_info, &self.policy.forbid_platform_info);
+        bits(
+            ledger,
+            checks::PLATFORM_INFO,
+            required.as_ref(),
+            forbidden.as_ref(),
+            |bit| bit.of(info),
+            |bit| Error::PlatformInfoBit { bit, info: info.0 },
+        )
     }
 
     fn tcb(&self, report: &Report, product: Product, ledger: &mut Ledger) -> Result<(), Failed<Error>> {
@@ -264,13 +267,11 @@ impl VerifyReport<'_> {
     fn identity(&self, report: &Report, ledger: &mut Ledger) -> Result<(), Failed<Error>> {
         let policy = self.policy;
         digest_of(ledger, checks::ID_KEY, "id key digest", policy.id_keys.as_ref(), report.id_key_digest)?;
-        digest_of(
-            ledger,
-            checks::AUTHOR_KEY,
-            "author key digest",
-            policy.author_keys.as_ref(),
-            report.author_key_digest,
-        )?;
+        // Without AUTHOR_KEY_EN the field holds no digest.
+        let author = Some(report.author_key_digest).filter(|_| report.signer_info.author_key_enabled());
+        let author = author.unwrap_or([0; 48]);
+        let allowed = policy.author_keys.as_ref();
+        digest_of(ledger, checks::AUTHOR_KEY, "author key digest", allowed, author)?;
         digest_of(ledger, checks::FAMILY_ID, "family id", policy.family_ids.as_ref(), report.family_id)?;
         digest_of(ledger, checks::IMAGE_ID, "image id", policy.image_ids.as_ref(), report.image_id)?;
         match policy.minimum_guest_svn {
@@ -328,14 +329,22 @@ impl Deref for VerifiedReport {
     }
 }
 
-/// The first bit that is required and clear, or forbidden and set.
-fn misplaced<B: Copy + Ord>(
-    required: &BTreeSet<B>,
-    forbidden: &BTreeSet<B>,
+/// Requires the bits of one list to be set and those of another to be clear; without lists the check is not performed.
+fn bits<B: Copy + Ord + std::fmt::Debug>(
+    ledger: &mut Ledger,
+    check: Check,
+    required: Option<&BTreeSet<B>>,
+    forbidden: Option<&BTreeSet<B>>,
     is_set: impl Fn(B) -> bool,
-) -> Option<B> {
-    let clear = required.iter().copied().find(|bit| !is_set(*bit));
-    clear.or_else(|| forbidden.iter().copied().find(|bit| is_set(*bit)))
+    error: impl FnOnce(String) -> Error,
+) -> Result<(), Failed<Error>> {
+    if required.is_none() && forbidden.is_none() {
+        ledger.not_performed(check, "policy names no bits");
+        return Ok(());
+    }
+    let clear = required.into_iter().flatten().find(|bit| !is_set(**bit));
+    let wrong = clear.or_else(|| forbidden.into_iter().flatten().find(|bit| is_set(**bit)));
+    ledger.verify(check, wrong.map_or(Ok(()), |bit| Err(error(format!("{bit:?}")))))
 }
 
 /// Requires `found` to be in `allowed`; without a list the check is not performed.

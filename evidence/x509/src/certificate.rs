@@ -68,7 +68,9 @@ pub struct Pin {
 impl Pin {
     /// Whether `certificate` is the one that is pinned.
     pub fn matches(&self, certificate: &Certificate) -> bool {
-        self.subject == certificate.subject && self.spki_sha256 == certificate.spki_sha256
+        !self.subject.is_empty()
+            && self.subject == certificate.subject
+            && self.spki_sha256 == certificate.spki_sha256
     }
 }
 
@@ -93,7 +95,7 @@ impl Certificate {
     ///
     /// # Errors
     ///
-    /// [`CertificateError`]: too large, malformed, trailing bytes, a repeated extension, not exactly one common name.
+    /// [`CertificateError`]: too large, malformed, trailing bytes, a repeated extension.
     pub fn parse(der: &[u8]) -> Result<Self, CertificateError> {
         if der.len() > MAX_CERTIFICATE {
             return Err(CertificateError::TooLarge { found: der.len(), limit: MAX_CERTIFICATE });
@@ -117,8 +119,8 @@ impl Certificate {
             .to_vec();
         Ok(Self {
             der: der.to_vec(),
-            subject: common_name(tbs.subject()).ok_or(CertificateError::CommonName("subject"))?,
-            issuer: common_name(tbs.issuer()).ok_or(CertificateError::CommonName("issuer"))?,
+            subject: common_name(tbs.subject()).unwrap_or_default(),
+            issuer: common_name(tbs.issuer()).unwrap_or_default(),
             subject_der: tbs.subject().to_der().map_err(malformed)?,
             serial: tbs.serial_number().as_bytes().to_vec(),
             window: Window {
@@ -163,12 +165,12 @@ impl Certificate {
         &self.der
     }
 
-    /// The subject's common name.
+    /// The subject's common name; empty if the subject has not exactly one.
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// The issuer's common name.
+    /// The issuer's common name; empty if the issuer has not exactly one.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }

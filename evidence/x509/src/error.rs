@@ -15,9 +15,6 @@ pub enum CertificateError {
     /// PEM text without a certificate, or with something else in it.
     #[error("expected PEM certificates: {0}")]
     MalformedPem(String),
-    /// No, or more than one, common name in a subject or issuer.
-    #[error("expected exactly one common name in the certificate's {0}")]
-    CommonName(&'static str),
     /// Larger than the limit.
     #[error("certificate of {found} bytes, at most {limit} are read")]
     TooLarge {

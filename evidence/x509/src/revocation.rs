@@ -1,6 +1,6 @@
 //! Certificate revocation lists.
 
-use der::Decode;
+use der::{Decode, Encode};
 use pki_types::SignatureVerificationAlgorithm;
 use x509_cert::crl::CertificateList;
 
@@ -24,15 +24,22 @@ pub struct RevocationList {
 }
 
 impl RevocationList {
-    /// The issuer's common name that a list claims, before anything was verified: to choose among lists.
+    /// Whether these bytes are a list at all, whoever issued it.
     ///
     /// # Errors
     ///
     /// [`RevocationListError::Malformed`] or [`RevocationListError::TooLarge`].
-    pub fn claimed_issuer(der: &[u8]) -> Result<String, RevocationListError> {
-        let list = parse(der)?;
-        common_name(&list.tbs_cert_list.issuer)
-            .ok_or_else(|| RevocationListError::Malformed("issuer without one common name".to_owned()))
+    pub fn well_formed(der: &[u8]) -> Result<(), RevocationListError> {
+        parse(der).map(|_| ())
+    }
+
+    /// Whether a list says that `issuer` issued it, before anything was verified: to choose among lists.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationListError::Malformed`] or [`RevocationListError::TooLarge`].
+    pub fn claims_issuer(der: &[u8], issuer: &Certificate) -> Result<bool, RevocationListError> {
+        Ok(name_der(&parse(der)?)? == issuer.subject_der())
     }
 
     /// Reads a DER list and verifies that `issuer` signed it.
@@ -49,7 +56,7 @@ impl RevocationList {
         let malformed = |error: der::Error| RevocationListError::Malformed(error.to_string());
         let name = issuer.subject().to_owned();
         let tbs = &list.tbs_cert_list;
-        if der::Encode::to_der(&tbs.issuer).map_err(malformed)? != issuer.subject_der() {
+        if name_der(&list)? != issuer.subject_der() {
             return Err(RevocationListError::WrongIssuer {
                 expected: name,
                 found: common_name(&tbs.issuer).unwrap_or_default(),
@@ -90,4 +97,9 @@ fn parse(der: &[u8]) -> Result<CertificateList, RevocationListError> {
         return Err(RevocationListError::TooLarge { found: der.len(), limit: MAX_REVOCATION_LIST });
     }
     CertificateList::from_der(der).map_err(|error| RevocationListError::Malformed(error.to_string()))
+}
+
+/// The issuer as a DER Name.
+fn name_der(list: &CertificateList) -> Result<Vec<u8>, RevocationListError> {
+    list.tbs_cert_list.issuer.to_der().map_err(|error| RevocationListError::Malformed(error.to_string()))
 }

@@ -16,11 +16,18 @@ fn message(policy: &str) -> String {
 #[test]
 fn a_tcb_status_must_be_listed() {
     let mut scene = Scene::new(Product::Milan);
-    scene.policy = "accept-tcb-status = [\"UpToDate\"]".to_owned();
+    let accept = "accept-tcb-status = [\"UpToDate\"]\n";
+    let floor = "[backend.baremetal-snp.report]\n\
+                 minimum-tcb.milan = { bootloader = 1, tee = 0, snp = 1, microcode = 1 }\n";
+    scene.policy = format!("{accept}{floor}");
     assert!(scene.judge().is_ok());
     scene.guest.report.current_tcb.ucode += 1;
-    let error = scene.judge().unwrap_err();
-    assert!(error.to_string().contains("OutOfDate"), "{error}");
+    assert!(scene.judge().unwrap_err().to_string().contains("tcb-status: tcb status is OutOfDate"));
+
+    // Versions that agree may all be old: without a minimum nobody knows.
+    let mut scene = Scene::new(Product::Milan);
+    scene.policy = accept.to_owned();
+    assert!(scene.judge().unwrap_err().to_string().contains("tcb-status: tcb status is Unknown"));
 }
 
 #[test]
@@ -35,7 +42,12 @@ fn an_identity_field_must_be_a_reference_value() {
 
 #[test]
 fn a_field_that_nothing_binds_is_no_reference_value() {
-    let unbound = message(&format!("[reference-values]\ngpu-policy-hash = [\"{}\"]", "00".repeat(32)));
+    let scene = Scene::new(Product::Milan);
+    let unbound = message(&format!(
+        "[reference-values]\nos-image-hash = [\"{}\"]\ngpu-policy-hash = [\"{}\"]",
+        hex::encode(scene.guest.os_image_hash()),
+        "00".repeat(32)
+    ));
     assert!(unbound.contains("gpu-policy-hash is not bound"), "{unbound}");
 }
 

@@ -1,7 +1,6 @@
 //! Host certificate tables: the lab's are read, each of its damaged ones is refused.
 
-use backend_baremetal_snp::certificates;
-use evidence_snp::{CertificateTable, CertificateTableError};
+use evidence_snp::{CertificateTable, CertificateTableError, read_certificates};
 use lab::amd::{CertTable, Guest, Product, TableDefect, VekKind};
 
 fn table(guest: &Guest, defect: Option<TableDefect>) -> Vec<u8> {
@@ -13,7 +12,7 @@ fn a_sound_table_gives_its_certificates() {
     let guest = Guest::new(Product::Genoa);
     let mut expected = guest.chain();
     expected.sort();
-    let mut found = certificates(&[table(&guest, None)]).unwrap();
+    let mut found = read_certificates(&[table(&guest, None)]).unwrap();
     found.sort();
     assert_eq!(found, expected);
 }

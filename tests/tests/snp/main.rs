@@ -10,6 +10,7 @@
 )]
 
 mod appraisal;
+mod cases;
 mod cert_table;
 mod differential;
 mod flips;

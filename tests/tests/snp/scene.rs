@@ -83,7 +83,7 @@ impl Scene {
 
     pub(crate) fn endorsements(&self) -> Endorsements {
         let kind = EndorsementKind::RevocationList;
-        self.revocation_lists.iter().map(|der| Endorsement { kind, bytes: der.clone() }).collect()
+        self.revocation_lists.iter().map(|der| Endorsement::new(kind, der.clone())).collect()
     }
 
     /// Signs the report, and judges what the guest then sends.

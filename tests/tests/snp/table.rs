@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 use backend_api::AttestationBackend;
 use backend_baremetal_snp::BaremetalSnp;
 
-use crate::named_checks::CASES;
+use crate::cases;
 
 /// Checks that a scene of this backend cannot reach, and the test elsewhere that fails them.
 const ELSEWHERE: &[(&str, &str)] =
@@ -13,7 +13,7 @@ const ELSEWHERE: &[(&str, &str)] =
 
 fn table() -> String {
     let mut cases: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for case in CASES {
+    for case in cases::all() {
         cases.entry(case.check).or_default().push(case.defect);
     }
     for (check, test) in ELSEWHERE {
@@ -23,7 +23,7 @@ fn table() -> String {
         "# Checks and the cases that fail them\n\n\
          Made from the code by `tests/tests/snp/table.rs`; with `UPDATE_DOCS=1` in the environment that test writes it\n\
          anew. Each case differs from an accepted one in the defect named, and fails with the check's name. Unless it says\n\
-         otherwise it stands in `tests/tests/snp/named_checks.rs`. `scripts/remove-each-check` takes each check out and\n\
+         otherwise it stands in `tests/tests/snp/cases`. `scripts/remove-each-check` takes each check out and\n\
          shows that a case notices.\n",
     );
     let descriptor = BaremetalSnp::default().descriptor();

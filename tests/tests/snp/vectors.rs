@@ -5,8 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use backend_baremetal_snp::{Error, LaunchSource, SnpEvidence, certificates};
+use backend_baremetal_snp::{Error, LaunchSource, SnpEvidence};
 use evidence_dstack::wire::Attestation;
+use evidence_snp::read_certificates;
 use serde_bytes::ByteBuf;
 
 use crate::scene::{failed_check, judge_real, june_2026};
@@ -39,7 +40,7 @@ impl Vector {
         let report = read("report.bin");
         Self {
             report_data: report[0x50..0x90].try_into().unwrap(),
-            evidence: SnpEvidence::new(report, certificates(&[read(certificate)]).unwrap()),
+            evidence: SnpEvidence::new(report, read_certificates(&[read(certificate)]).unwrap()),
             at: at.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(),
         }
     }
@@ -169,7 +170,7 @@ fn dstack_s_older_configuration_binds_no_image() {
     let bytes = std::fs::read(root.join("dstack/sev_snp_attestation.bin")).unwrap();
     let attestation = Attestation::decode(&bytes).unwrap();
     let mut evidence = SnpEvidence::from_dstack(&attestation).unwrap();
-    evidence.certificates = certificates(&[
+    evidence.certificates = read_certificates(&[
         std::fs::read(root.join("dstack/sev_snp_vcek.pem")).unwrap(),
         std::fs::read(root.join("dstack/sev_snp_ask.pem")).unwrap(),
     ])

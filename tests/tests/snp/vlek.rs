@@ -32,6 +32,7 @@ impl Provider {
         VerifyReport {
             report: &self.report.sign(&vek),
             certificates: &[&vek.der, self.hierarchy.asvk(), self.hierarchy.ask(), self.hierarchy.ark()],
+            endorsements: &[],
             revocation_lists: &[],
             anchors: &Anchors::new(
                 pins.map(|(subject, spki_sha256)| Pin { subject: subject.into(), spki_sha256 }),
@@ -106,6 +107,7 @@ fn real_vlek_reports_give_their_stated_verdicts() {
             VerifyReport {
                 report: &vector.evidence.report,
                 certificates: &[&vector.evidence.certificates[0], asvk.der()],
+                endorsements: &[],
                 revocation_lists: &[],
                 anchors: &Anchors::amd(),
                 signed_by: VekKind::Vlek,
@@ -127,5 +129,65 @@ fn the_host_s_certificate_table_of_a_real_capture_is_read() {
     let folder = root.join("aws/vlek-v5-useast2-2026-geoar");
     let table = std::fs::read(folder.join("auxblob.bin")).unwrap();
     let vlek = std::fs::read(folder.join("vlek.der")).unwrap();
-    assert_eq!(backend_baremetal_snp::certificates(&[table]).unwrap(), [vlek]);
+    assert_eq!(evidence_snp::read_certificates(&[table]).unwrap(), [vlek]);
+}
+
+/// One cache, one bag of certificates, two chips and a provider: each report is judged under its own key, whatever was judged
+/// before it.
+#[test]
+fn one_cache_serves_reports_of_several_keys() {
+    let hierarchy = Hierarchy::new(Product::Milan);
+    let first = VekSpec::vcek(Product::Milan);
+    let mut second =
+        VekSpec { key_label: "second chip".to_owned(), hwid: Some(vec![0xB2; 64]), ..first.clone() };
+    second.tcb.ucode += 1;
+    let vlek = VekSpec::vlek(Product::Milan).issue(&hierarchy);
+    let (first, second) = (first.issue(&hierarchy), second.issue(&hierarchy));
+
+    let of_first = ReportSpec::new(Product::Milan, 3);
+    let mut of_second = ReportSpec { chip_id: [0xB2; 64], ..of_first.clone() };
+    for tcb in [&mut of_second.reported_tcb, &mut of_second.current_tcb] {
+        tcb.ucode += 1;
+    }
+    let of_vlek = ReportSpec::new_vlek(Product::Milan, 3);
+    let reports = [
+        (of_first.sign(&first), VekKind::Vcek, "accepted"),
+        (of_second.sign(&second), VekKind::Vcek, "accepted"),
+        (of_vlek.sign(&vlek), VekKind::Vlek, "accepted"),
+        (of_first.sign(&second), VekKind::Vcek, "report-signature"),
+        (of_second.sign(&first), VekKind::Vcek, "report-signature"),
+        (of_vlek.sign(&vlek), VekKind::Vcek, "signing-key"),
+    ];
+    let certificates =
+        [&first.der[..], &second.der, &vlek.der, hierarchy.asvk(), hierarchy.ask(), hierarchy.ark()];
+    let pins = hierarchy.pins().into_iter();
+    let anchors =
+        Anchors::new(pins.map(|(subject, spki_sha256)| Pin { subject: subject.into(), spki_sha256 }));
+    let policy = Policy { danger_accept_unknown_revocation: true, ..Policy::default() };
+    let chains = ChainCache::default();
+    let judge = |report: &[u8], signed_by, anchors: &Anchors, at| {
+        VerifyReport {
+            report,
+            certificates: &certificates,
+            endorsements: &[],
+            revocation_lists: &[],
+            anchors,
+            signed_by,
+            report_data: &[0; 64],
+            policy: &policy,
+            at: time(at),
+        }
+        .verify(&chains)
+        .map_or_else(|failed| failed.check.name(), |_| "accepted")
+    };
+    for round in 0..3 {
+        for (report, signed_by, verdict) in &reports {
+            assert_eq!(judge(report, *signed_by, &anchors, june_2026()), *verdict, "round {round}");
+        }
+        // A chain that was verified under one set of roots, or at one time, was not verified under others.
+        let (report, signed_by, _) = &reports[0];
+        assert_eq!(judge(report, *signed_by, &Anchors::amd(), june_2026()), "chain-signatures");
+        let late = lab::time::utc_day(2034, 1, 1);
+        assert_eq!(judge(report, *signed_by, &anchors, late), "chain-validity");
+    }
 }

@@ -50,9 +50,8 @@ impl Trial {
     /// The verdict, under other roots than AMD's if some are given. The outer error is that there is none.
     fn judge(&self, anchors: Option<&TrustAnchors>) -> Result<Result<AttestationResult>> {
         let list = self.revocation_list.iter();
-        let bundle: Endorsements = list
-            .map(|der| Endorsement { kind: EndorsementKind::RevocationList, bytes: der.clone() })
-            .collect();
+        let bundle: Endorsements =
+            list.map(|der| Endorsement::new(EndorsementKind::RevocationList, der.clone())).collect();
         let at = UnixTime::since_unix_epoch(Duration::from_secs(lab::time::utc_day(2026, 6, 1)));
         let accepted = Registry::linked()?.accept([ID.as_str()])?;
         let source = Arc::new(OfflineBundle::new(bundle));

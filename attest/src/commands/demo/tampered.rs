@@ -59,7 +59,7 @@ pub(super) const CHANGES: &[(&str, &str, Change)] = &[
     ("one vCPU more", "launch-measurement", |_, trial| {
         with_launch(trial, |launch| launch.vcpus = launch.vcpus.saturating_add(1));
     }),
-    ("no launch inputs", "measurement-explained", |_, trial| trial.evidence.launch = None),
+    ("no launch inputs", "measurement-known", |_, trial| trial.evidence.launch = None),
     ("another application's document", "host-data-document", |_, trial| {
         trial.evidence.mr_config = Some(mr_config(b"another app compose", &p256_spki("kms root")));
     }),

@@ -14,8 +14,8 @@ use super::kernel_hashes::TABLE_BYTES;
 /// The most sections of SEV metadata. Known firmware has 3 to 7.
 pub const MAX_SECTIONS: usize = 64;
 
-/// The most pages of all sections together: 256 MiB of guest memory. Known firmware has 32 to 160.
-pub const MAX_METADATA_PAGES: u64 = 65_536;
+/// The most pages of all sections together: 16 MiB of guest memory. Known firmware has 32 to 160.
+pub const MAX_METADATA_PAGES: u64 = 4096;
 
 /// The most entries of the table of GUIDs. Known firmware has 4 to 6.
 const MAX_ENTRIES: usize = 64;

@@ -1,0 +1,10 @@
+//! Names the registry and a third party's backend.
+
+use third_party as _;
+
+fn main() {
+    match registry::Registry::linked() {
+        Ok(linked) => linked.iter().for_each(|found| println!("{}", found.backend.descriptor().id)),
+        Err(error) => println!("error: {error}"),
+    }
+}

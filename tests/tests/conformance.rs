@@ -1,0 +1,21 @@
+//! The conformance suite over the backends of this workspace.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::print_stderr,
+    reason = "a failure of a test helper is a failure of the test"
+)]
+
+#[path = "conformance/baremetal_snp.rs"]
+mod baremetal_snp;
+#[path = "conformance/baremetal_snp_forgeries.rs"]
+mod baremetal_snp_forgeries;
+#[path = "conformance/vectors.rs"]
+mod vectors;
+
+mod snp {
+    conformance::suite!(crate::baremetal_snp::Snp);
+}
