@@ -3,4 +3,5 @@
 pub mod amd;
 pub mod keys;
 pub mod time;
+pub mod vectors;
 pub mod x509;

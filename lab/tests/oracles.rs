@@ -91,11 +91,10 @@ fn openssl(folder: &Path, arguments: &[&str]) -> Option<(bool, String)> {
     Some((output.status.success(), String::from_utf8_lossy(&text).into_owned()))
 }
 
-#[expect(clippy::print_stderr, reason = "a skipped test has to say so")]
 fn openssl_is_missing(test: &str) -> bool {
     let missing = openssl(Path::new("."), &["version"]).is_none();
     if missing {
-        eprintln!("SKIPPED: {test}: no openssl");
+        lab::vectors::skipped(test, "no openssl");
     }
     missing
 }

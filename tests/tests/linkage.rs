@@ -64,7 +64,7 @@ fn one_id_from_two_crates_is_an_error() {
 fn a_c_program_finds_all_in_a_static_library() {
     let _turn = turn();
     if !has_cc() {
-        eprintln!("SKIPPED: a_c_program_finds_all_in_a_static_library: no cc");
+        lab::vectors::skipped("a_c_program_finds_all_in_a_static_library", "no cc");
         return;
     }
     let library = build("c-library", &[]).join("liblinked.a");
@@ -77,7 +77,7 @@ fn a_c_program_finds_all_in_a_static_library() {
 fn a_c_program_finds_all_in_a_dynamic_library() {
     let _turn = turn();
     if !has_cc() {
-        eprintln!("SKIPPED: a_c_program_finds_all_in_a_dynamic_library: no cc");
+        lab::vectors::skipped("a_c_program_finds_all_in_a_dynamic_library", "no cc");
         return;
     }
     let name = format!("{}linked{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);

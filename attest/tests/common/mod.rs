@@ -79,14 +79,4 @@ pub(crate) fn policies() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies")
 }
 
-/// The folder of real evidence; without it the test says that it was skipped.
-pub(crate) fn vectors(test: &str) -> Option<PathBuf> {
-    let given = std::env::var_os("ATTESTATION_VECTORS").map(PathBuf::from);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let found = given.or(Some(beside)).filter(|path| path.is_dir());
-    if found.is_none() {
-        // Not eprintln, whose output the test harness keeps back.
-        let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: no vectors");
-    }
-    found
-}
+pub(crate) use lab::vectors::root as vectors;

@@ -1,23 +1,10 @@
 //! Real captures for tests, read from outside the repository.
 
-use std::path::PathBuf;
-
-/// The file at `path` below the vectors' folder, or `None` with a note on stderr when there is no such
-/// folder.
+/// The file at `path` below the vectors' folder, or `None` where
+/// there is no such folder.
 pub(crate) fn read(test: &str, path: &str) -> Option<Vec<u8>> {
-    let root = std::env::var_os("ATTESTATION_VECTORS").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"),
-        PathBuf::from,
-    );
-    if !root.is_dir() {
-        report(test);
-        return None;
-    }
+    let root = lab::vectors::root(test)?;
     Some(std::fs::read(root.join(path)).expect("the vectors hold this file"))
-}
-
-fn report(test: &str) {
-    eprintln!("SKIPPED: {test}: no vectors");
 }
 
 /// The binary attestation inside the verifier's JSON request at `path`.

@@ -1,13 +1,9 @@
 //! Launch measurements against those of `sev-snp-measure`, of real hardware, and for malformed firmware.
 
-#![expect(
-    clippy::print_stderr,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, and says on stderr when it is skipped"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and says on stderr when it is skipped")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use evidence_snp::launch::{
     Firmware, FirmwareCache, FirmwareMetadata, KernelHashes, LaunchError, LaunchInputs, MAX_METADATA_PAGES,
@@ -15,16 +11,7 @@ use evidence_snp::launch::{
 };
 use serde_json::Value;
 
-/// The vectors, or a line that the test is skipped.
-fn vectors(test: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("ATTESTATION_VECTORS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"), PathBuf::from);
-    if root.is_dir() {
-        return Some(root);
-    }
-    eprintln!("SKIPPED: {test}: no vectors");
-    None
-}
+use lab::vectors::root as vectors;
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()

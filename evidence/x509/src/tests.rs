@@ -2,18 +2,9 @@ use std::path::PathBuf;
 
 use super::*;
 
-/// The vendors' certificates; `None` (and a line on stderr) where they are not at hand.
+/// AMD's certificates; `None` where they are not at hand.
 fn roots(test: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("ATTESTATION_VECTORS").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"),
-        PathBuf::from,
-    );
-    let roots = root.join("roots/amd");
-    if !roots.is_dir() {
-        eprintln!("SKIPPED: {test}: no vectors");
-        return None;
-    }
-    Some(roots)
+    Some(lab::vectors::root(test)?.join("roots/amd"))
 }
 
 fn amd(roots: &std::path::Path, name: &str) -> Certificate {

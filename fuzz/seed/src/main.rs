@@ -100,14 +100,7 @@ fn certificate_tables() -> Seeds {
         let table = CertTable::chain(&hierarchy, &spec.issue(&hierarchy), spec.kind);
         seeds.push((format!("{}-{:?}", spec.product.name(), spec.kind), table.bytes()));
     }
-    for defect in [
-        TableDefect::MissingTerminator,
-        TableDefect::OffsetOutOfRange,
-        TableDefect::LengthOutOfRange,
-        TableDefect::LengthOverflow,
-        TableDefect::Overlapping,
-        TableDefect::OffsetInsideEntries,
-    ] {
+    for defect in TableDefect::ALL {
         let small = CertTable { defect: Some(defect), ..CertTable::default() };
         let small = small.with(lab::amd::guid::VCEK, b"one").with(lab::amd::guid::ASK, b"another");
         seeds.push((format!("{defect:?}"), small.bytes()));

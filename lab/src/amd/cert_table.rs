@@ -27,6 +27,19 @@ pub enum TableDefect {
     Truncated,
 }
 
+impl TableDefect {
+    /// Every defect.
+    pub const ALL: [Self; 7] = [
+        Self::MissingTerminator,
+        Self::OffsetOutOfRange,
+        Self::LengthOutOfRange,
+        Self::LengthOverflow,
+        Self::Overlapping,
+        Self::OffsetInsideEntries,
+        Self::Truncated,
+    ];
+}
+
 /// A certificate table (GHCB specification, publication 56421 revision 2.03, §4.1.8.1): entries of {GUID mixed-endian, offset u32
 /// from the start of the table, length u32}, a zero entry, then the certificates in the order of the entries.
 #[derive(Debug, Clone, Default)]
@@ -135,15 +148,7 @@ mod tests {
     #[test]
     fn each_defect_changes_the_table() {
         let sound = CertTable::default().with(guid::ARK, b"ark").with(guid::VCEK, b"vcek");
-        for defect in [
-            TableDefect::MissingTerminator,
-            TableDefect::OffsetOutOfRange,
-            TableDefect::LengthOutOfRange,
-            TableDefect::LengthOverflow,
-            TableDefect::Overlapping,
-            TableDefect::OffsetInsideEntries,
-            TableDefect::Truncated,
-        ] {
+        for defect in TableDefect::ALL {
             let damaged = CertTable { defect: Some(defect), ..sound.clone() };
             assert_ne!(damaged.bytes(), sound.bytes(), "{defect:?}");
         }

@@ -1,28 +1,14 @@
 //! Real reports: each gives the verdict that the catalogue of evidence states, at the time that it states.
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use backend_baremetal_snp::{Error, LaunchSource, SnpEvidence};
 use evidence_dstack::wire::Attestation;
 use evidence_snp::read_certificates;
+pub(crate) use lab::vectors::root as vectors;
 use serde_bytes::ByteBuf;
 
 use crate::scene::{failed_check, judge_real, june_2026};
-
-/// The real evidence; `None` (and a line on the terminal) where it is not at hand.
-pub(crate) fn vectors(test: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("ATTESTATION_VECTORS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors"), PathBuf::from);
-    if root.is_dir() {
-        return Some(root);
-    }
-    // Straight to the terminal: the test harness swallows what a passing test prints.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: no real evidence (set ATTESTATION_VECTORS)");
-    None
-}
 
 /// One real report with its certificate, and the time at which it is to be verified.
 pub(crate) struct Vector {
