@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
-use std::{hint::black_box, io::Write, time::Duration};
+use std::{hint::black_box, io::Write, sync::Arc, time::Duration};
 
 use aws_lc_rs::{
     digest::{SHA384, digest},
@@ -12,9 +12,11 @@ use aws_lc_rs::{
 };
 use backend_api::{
     AttestationBackend, BackendPolicy, Challenge, Endorsement, EndorsementKind, Endorsements, Envelope,
-    Evidence, Limits, TrustAnchor, TrustAnchors, UnixTime, VerifyInput,
+    Evidence, Limits, OfflineBundle, TrustAnchor, TrustAnchors, UnixTime, VerifyInput,
 };
-use backend_baremetal_snp::{BaremetalSnp, MEDIA_TYPE, SnpEvidence};
+use backend_baremetal_snp::{
+    BaremetalSnp, ID, ImageDocuments, LaunchEvidence, LaunchSource, MEDIA_TYPE, SnpEvidence,
+};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use evidence_snp::{
     Anchors, ChainCache, Pin, Policy, Report, VekKind, VerifyReport,
@@ -24,6 +26,7 @@ use lab::{
     amd::{FirmwareSpec, Guest, Product},
     time::utc_day,
 };
+use registry::{AppraisalPolicy, Clock, Registry, Verifier};
 use sev::{
     certs::snp::{Certificate, Chain, Verifiable, ca},
     firmware::guest::AttestationReport,
@@ -127,6 +130,43 @@ fn backend(c: &mut Criterion) {
     group.finish();
 }
 
+/// The whole pipeline of a relying party, from an envelope to a result, launch measurement included.
+fn verifier(c: &mut Criterion) {
+    let guest = Guest::new(Product::Milan);
+    let mut payload = SnpEvidence::new(guest.report_for(&CHALLENGE), guest.chain());
+    payload.mr_config = Some(guest.mr_config.clone());
+    payload.launch = Some(LaunchEvidence {
+        source: LaunchSource::Image(ImageDocuments {
+            checksum_file: guest.checksum_file.clone().into(),
+            measurement: guest.measurement_cbor.clone().into(),
+        }),
+        append: None,
+        vcpus: guest.vcpus,
+        vcpu_type: guest.vcpu_type.clone(),
+        guest_features: guest.guest_features,
+    });
+    let envelope = Envelope::of_cpu(Evidence::new(MEDIA_TYPE, payload.encode())).encode_cbor();
+    let pins = guest.hierarchy.pins().into_iter();
+    let anchors = TrustAnchors(
+        pins.map(|(subject, spki_sha256)| TrustAnchor { subject: subject.into(), spki_sha256 }).collect(),
+    );
+    let crl = Endorsement::new(EndorsementKind::RevocationList, guest.crl());
+    let source = Arc::new(OfflineBundle::new(Endorsements::from_iter([crl])));
+    let accepted = Registry::linked().unwrap().accept([ID.as_str()]).unwrap();
+    let verifier = Verifier::new(accepted, source, AppraisalPolicy::default())
+        .unwrap()
+        .with_clock(Clock::Fixed(now()))
+        .danger_replace_trust_anchors(ID, anchors)
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let challenge = Challenge::new(CHALLENGE);
+    let mut group = c.benchmark_group("verifier");
+    group.bench_function("cached", |b| {
+        b.iter(|| runtime.block_on(verifier.verify(black_box(&envelope), &challenge)).unwrap());
+    });
+    group.finish();
+}
+
 /// A launch of 2 MiB of firmware, a kernel and an initrd.
 fn launch(c: &mut Criterion) {
     let image = FirmwareSpec { size: 2 << 20, ..FirmwareSpec::default() }.bytes();
@@ -175,5 +215,5 @@ fn launch(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, report, backend, launch);
+criterion_group!(benches, report, backend, verifier, launch);
 criterion_main!(benches);
