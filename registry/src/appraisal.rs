@@ -1,14 +1,12 @@
 //! Verified and bound Evidence against the parts of a policy that mean the same for every backend.
 
-use backend_api::{Authority, Error, ErrorKind, Failed, Field, Ledger, Result, Role};
+use backend_api::{Authority, Error, ErrorKind, Failed, Field, Result, Role};
 
 use crate::{AppraisalPolicy, Appraised};
 
 /// The checks of the appraisal, which every result lists after its backend's.
 pub mod checks {
     backend_api::checks! {
-        REQUIRED_CHECKS = "required-checks":
-            "every check that the policy requires, and that this backend makes, was performed", "AppraisalPolicy";
         TCB_STATUS = "tcb-status":
             "the CPU's TCB status is one that the policy accepts", "AppraisalPolicy";
         ASSERTED_LINKS = "asserted-links":
@@ -16,6 +14,8 @@ pub mod checks {
             "AppraisalPolicy";
         REFERENCE_VALUES = "reference-values":
             "the CPU's launch measurement or identity has the values that the relying party lists", "RFC 9334 §8.3";
+        REQUIRED_CHECKS = "required-checks":
+            "every check that the policy requires, and that is made for this item, was performed", "AppraisalPolicy";
     }
 }
 
@@ -56,21 +56,20 @@ pub enum AppraisalError {
 ///
 /// [`ErrorKind::PolicyViolation`] with the check that failed and an [`AppraisalError`].
 pub(crate) fn appraise(policy: &AppraisalPolicy, role: Role, item: &mut Appraised) -> Result<()> {
-    let mut ledger = Ledger::default();
     let appraised = (|| {
-        ledger.verify(checks::REQUIRED_CHECKS, required_checks(policy, item))?;
-        tcb_status(policy, role, item, &mut ledger)?;
-        ledger.verify(checks::ASSERTED_LINKS, asserted_links(policy, item))?;
-        reference_values(policy, role, item, &mut ledger)
+        tcb_status(policy, role, item)?;
+        let links = asserted_links(policy, item);
+        item.ledger.verify(checks::ASSERTED_LINKS, links)?;
+        reference_values(policy, role, item)?;
+        let required = required_checks(policy, item);
+        item.ledger.verify(checks::REQUIRED_CHECKS, required)
     })();
     appraised.map_err(|failed: Failed<AppraisalError>| {
         Error::from_failed(failed, |_| ErrorKind::PolicyViolation).in_backend(item.backend)
-    })?;
-    item.ledger.append(ledger);
-    Ok(())
+    })
 }
 
-/// A required check concerns the backends that declare it; that one of them does was established with the policy.
+/// A required check concerns the items for which it is made; that there are such was established with the policy.
 fn required_checks(policy: &AppraisalPolicy, item: &Appraised) -> Result<(), AppraisalError> {
     let skipped = item.ledger.gaps().find(|(check, _)| policy.require_checks.contains(check.name()));
     skipped.map_or(Ok(()), |(check, _)| Err(AppraisalError::CheckNotPerformed(check.name().to_owned())))
@@ -79,12 +78,11 @@ fn required_checks(policy: &AppraisalPolicy, item: &Appraised) -> Result<(), App
 fn tcb_status(
     policy: &AppraisalPolicy,
     role: Role,
-    item: &Appraised,
-    ledger: &mut Ledger,
+    Appraised { ledger, claims, .. }: &mut Appraised,
 ) -> Result<(), Failed<AppraisalError>> {
     match &policy.accept_tcb_status {
         Some(accepted) if role == Role::Cpu => {
-            let status = &item.claims.tcb_status;
+            let status = &claims.tcb_status;
             ledger.require(checks::TCB_STATUS, accepted.contains(status), || {
                 AppraisalError::TcbStatus(status.clone())
             })?;
@@ -110,8 +108,7 @@ fn asserted_links(policy: &AppraisalPolicy, item: &Appraised) -> Result<(), Appr
 fn reference_values(
     policy: &AppraisalPolicy,
     role: Role,
-    item: &Appraised,
-    ledger: &mut Ledger,
+    Appraised { ledger, identity, .. }: &mut Appraised,
 ) -> Result<(), Failed<AppraisalError>> {
     let listed = &policy.reference_values;
     if role == Role::Device || (listed.identity.is_empty() && listed.measurements.is_empty()) {
@@ -119,7 +116,7 @@ fn reference_values(
         ledger.not_performed(checks::REFERENCE_VALUES, reason);
         return Ok(());
     }
-    let judge = |field: Field| match item.identity.get(field) {
+    let judge = |field: Field| match identity.get(field) {
         None => Some(AppraisalError::NotBound(field.name())),
         Some(value) if listed.identity.get(&field).is_some_and(|allowed| allowed.contains(value)) => None,
         Some(value) => Some(AppraisalError::NotListed { field: field.name(), found: hex::encode(value) }),
@@ -133,7 +130,7 @@ fn reference_values(
 mod tests {
     use std::collections::BTreeMap;
 
-    use backend_api::{BackendId, BindingGraph, Check, Claims, Identity, Lane, MediaType};
+    use backend_api::{BackendId, BindingGraph, Check, Claims, Identity, Lane, Ledger, MediaType};
 
     use super::*;
 
@@ -185,7 +182,12 @@ mod tests {
     #[test]
     fn a_required_check_concerns_cpu_and_devices_that_declare_it() {
         let mut policy = AppraisalPolicy::default();
-        for (name, verdict) in [("made", None), ("elsewhere", None), ("skipped", Some("required-checks"))] {
+        for (name, verdict) in [
+            ("made", None),
+            ("elsewhere", None),
+            ("skipped", Some("required-checks")),
+            ("tcb-status", Some("required-checks")),
+        ] {
             policy.require_checks = [name.to_owned()].into();
             for role in [Role::Cpu, Role::Device] {
                 assert_eq!(failed(&policy, role, item()), verdict, "{name}");

@@ -56,8 +56,10 @@ fn a_required_check_must_have_been_performed() {
     let mut scene = Scene::new(Product::Milan);
     scene.policy = "require-checks = [\"report-signature\"]".to_owned();
     assert!(scene.judge().is_ok());
-    let required = message("require-checks = [\"tcb-floor\"]");
-    assert!(required.contains("tcb-floor"), "{required}");
+    for name in ["tcb-floor", "reference-values"] {
+        let required = message(&format!("require-checks = [\"{name}\"]"));
+        assert!(required.contains("required-checks: ") && required.contains(name), "{required}");
+    }
 }
 
 #[test]

@@ -2,14 +2,19 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
-use backend_api::AttestationBackend;
+use backend_api::{AttestationBackend, CheckInfo};
 use backend_baremetal_snp::BaremetalSnp;
 
 use crate::cases;
 
-/// Checks that a scene of this backend cannot reach, and the test elsewhere that fails them.
-const ELSEWHERE: &[(&str, &str)] =
-    &[("csp-id", "vlek::the_provider_is_pinned_by_its_id: a VLEK of another provider")];
+/// Checks that no case of one scene reaches, and the tests elsewhere that fail them.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("csp-id", "a VLEK of another provider (`tests/tests/snp/vlek.rs`)"),
+    ("tcb-status", "a status that is not listed (`tests/tests/snp/appraisal.rs`)"),
+    ("reference-values", "another image; a field that nothing binds (`tests/tests/snp/appraisal.rs`)"),
+    ("asserted-links", "a link on the caller's word (`registry/src/appraisal.rs`)"),
+    ("required-checks", "a check that was not performed (`tests/tests/snp/appraisal.rs`)"),
+];
 
 fn table() -> String {
     let mut cases: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -27,13 +32,20 @@ fn table() -> String {
          shows that a case notices.\n",
     );
     let descriptor = BaremetalSnp::default().descriptor();
-    write!(text, "\n## {}\n\n| check | establishes | source | cases |\n|---|---|---|---|\n", descriptor.id)
-        .unwrap();
-    for info in descriptor.checks() {
-        let name = info.check.name();
-        let defects = cases.remove(name).unwrap_or_else(|| panic!("the check {name} has no case"));
-        let defects = defects.join("; ");
-        writeln!(text, "| `{name}` | {} | {} | {defects} |", info.establishes, info.source).unwrap();
+    let appraisal = registry::checks::ALL.iter();
+    let groups: [(&str, Vec<&CheckInfo>); 2] = [
+        (descriptor.id.as_str(), descriptor.checks().collect()),
+        ("appraisal, for every backend", appraisal.collect()),
+    ];
+    for (title, checks) in groups {
+        write!(text, "\n## {title}\n\n| check | establishes | source | cases |\n|---|---|---|---|\n")
+            .unwrap();
+        for info in checks {
+            let name = info.check.name();
+            let defects = cases.remove(name).unwrap_or_else(|| panic!("the check {name} has no case"));
+            let defects = defects.join("; ");
+            writeln!(text, "| `{name}` | {} | {} | {defects} |", info.establishes, info.source).unwrap();
+        }
     }
     assert!(cases.is_empty(), "cases of checks that are not declared: {cases:?}");
     text
