@@ -12,16 +12,10 @@ use crate::{DESCRIPTOR, Error, ID, MEDIA_TYPE, Policy, SnpEvidence, claims};
 
 /// The checks that `verify` makes beside those of [`evidence_snp::checks`].
 pub mod checks {
-    use backend_api::{Check, CheckInfo};
-
-    /// The Evidence is this backend's and in its format.
-    pub const PAYLOAD: Check = Check::new("payload");
-
-    pub(crate) const ALL: &[CheckInfo] = &[CheckInfo {
-        check: PAYLOAD,
-        establishes: "the payload is in its format: one CBOR map in its one encoding, within its limits",
-        source: "SnpEvidence",
-    }];
+    backend_api::checks! {
+        PAYLOAD = "payload":
+            "the payload is in its format: one CBOR map in its one encoding, within its limits", "SnpEvidence";
+    }
 }
 
 /// Chains that were verified in this process.

@@ -13,7 +13,7 @@ pub mod checks {
             "no link of the binding graph rests on the caller's word alone, unless the policy accepts that",
             "AppraisalPolicy";
         REFERENCE_VALUES = "reference-values":
-            "the CPU's launch measurement or identity has the values that the relying party lists", "RFC 9334 §8.3";
+            "the CPU's identity has the values that the relying party lists, of an image that it lists", "RFC 9334 §8.3";
         REQUIRED_CHECKS = "required-checks":
             "every check that the policy requires, and that is made for this item, was performed", "AppraisalPolicy";
     }
@@ -121,9 +121,16 @@ fn reference_values(
         Some(value) if listed.identity.get(&field).is_some_and(|allowed| allowed.contains(value)) => None,
         Some(value) => Some(AppraisalError::NotListed { field: field.name(), found: hex::encode(value) }),
     };
-    // The backend has compared the measurement already: `measurement-listed`.
-    let wrong = listed.identity.keys().find_map(|field| judge(*field));
-    ledger.verify(checks::REFERENCE_VALUES, wrong.map_or(Ok(()), Err))
+    if let Some(wrong) = listed.identity.keys().find_map(|field| judge(*field)) {
+        return ledger.verify(checks::REFERENCE_VALUES, Err(wrong));
+    }
+    // A listed measurement was compared by the backend: `measurement-listed`.
+    if policy.names_image() || listed.identity.keys().all(|field| !field.needs_known_image()) {
+        return ledger.verify(checks::REFERENCE_VALUES, Ok(()));
+    }
+    let reason = "the values are those that are listed, and the policy accepts them from any image";
+    ledger.not_performed(checks::REFERENCE_VALUES, reason);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -210,6 +217,19 @@ mod tests {
         policy.reference_values.identity = [(Field::OsImageHash, [vec![2; 32]].into())].into();
         assert_eq!(failed(&policy, Role::Cpu, item()), Some("reference-values"));
         assert_eq!(failed(&policy, Role::Device, item()), None);
+    }
+
+    #[test]
+    fn values_that_any_image_could_say_do_not_pass_for_compared() {
+        let mut policy = AppraisalPolicy { danger_accept_unknown_image: true, ..AppraisalPolicy::default() };
+        policy.reference_values.identity.insert(Field::AppId, [vec![1; 20]].into());
+        let mut accepted = item();
+        appraise(&policy, Role::Cpu, &mut accepted).unwrap();
+        assert!(!accepted.ledger.passed(checks::REFERENCE_VALUES));
+        policy.reference_values.measurements.insert(vec![7; 48]);
+        let mut accepted = item();
+        appraise(&policy, Role::Cpu, &mut accepted).unwrap();
+        assert!(accepted.ledger.passed(checks::REFERENCE_VALUES));
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use backend_api::{AttestationBackend, BackendId, MediaType, Registration, Result};
+use backend_api::{AttestationBackend, BackendId, CheckInfo, MediaType, Registration, Result};
 
 use crate::{
     RegistryError,
+    appraisal::checks,
     builtin::{BUILTIN, FEATURES},
 };
 
@@ -69,6 +70,11 @@ impl Registry {
     /// The registrations, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &'static Registration> {
         self.registrations.values().copied()
+    }
+
+    /// Every check that can stand in a result: those of the backends, and those of the appraisal.
+    pub fn checks(&self) -> impl Iterator<Item = &'static CheckInfo> {
+        self.iter().flat_map(|registration| registration.backend.descriptor().checks()).chain(checks::ALL)
     }
 
     /// The backend for this kind of Evidence, accepted or not: to look at Evidence, not to judge it.

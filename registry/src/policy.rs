@@ -99,6 +99,12 @@ impl AppraisalPolicy {
         Ok(())
     }
 
+    /// Whether it lists measurements or images.
+    pub(crate) fn names_image(&self) -> bool {
+        let listed = &self.reference_values;
+        !listed.measurements.is_empty() || listed.identity.keys().any(|field| field.pins_image())
+    }
+
     /// Requires that a check was performed.
     pub fn require_check(&mut self, check: Check) {
         self.require_checks.insert(check.name().to_owned());

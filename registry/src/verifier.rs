@@ -81,11 +81,10 @@ impl Verifier {
                 "policy requires the check {name}, which no accepted backend makes"
             )));
         }
-        let listed = &policy.reference_values;
-        let anchored =
-            !listed.measurements.is_empty() || listed.identity.keys().any(|field| field.pins_image());
-        let unanchored = listed.identity.keys().find(|field| field.needs_known_image());
-        if let (false, false, Some(field)) = (anchored, policy.danger_accept_unknown_image, unanchored) {
+        let unknown = policy.reference_values.identity.keys().find(|field| field.needs_known_image());
+        if let (Some(field), false, false) =
+            (unknown, policy.names_image(), policy.danger_accept_unknown_image)
+        {
             return Err(invalid(format!(
                 "policy lists values of {} but no os-image-hash, mr-system, mr-aggregated or measurements: any image could \
                  say them",

@@ -19,11 +19,17 @@ pub(crate) fn run() -> Result<Answer> {
         text.push_str(&describe(registration));
         text.push('\n');
     }
+    let appraisal = registry::checks::ALL.iter();
+    let rows = appraisal.clone().map(|info| [info.check.name().to_owned(), info.establishes.to_owned()]);
+    text.push_str(&section("checks of the appraisal, for every backend", rows));
     let listed = if missing.is_empty() { "none".to_owned() } else { missing.join(", ") };
     // Writing to memory does not fail.
     let _ = writeln!(text, "features of the crate registry that this build lacks: {listed}");
     let backends: Vec<Value> = registry.iter().map(as_json).collect();
-    Ok(Answer::done(text, json!({ "backends": backends, "missing-features": missing })))
+    Ok(Answer::done(
+        text,
+        json!({ "backends": backends, "appraisal": checks_as_json(appraisal), "missing-features": missing }),
+    ))
 }
 
 fn describe(registration: &Registration) -> String {
@@ -62,13 +68,16 @@ fn describe(registration: &Registration) -> String {
     )
 }
 
+fn checks_as_json(checks: impl Iterator<Item = &'static CheckInfo>) -> Vec<Value> {
+    checks
+        .map(|info| json!({"check": info.check, "establishes": info.establishes, "source": info.source}))
+        .collect()
+}
+
 fn as_json(registration: &'static Registration) -> Value {
     let descriptor = registration.backend.descriptor();
-    let checks = |groups: &[&[CheckInfo]]| -> Vec<Value> {
-        let all = groups.iter().flat_map(|group| group.iter());
-        all.map(|info| json!({"check": info.check, "establishes": info.establishes, "source": info.source}))
-            .collect()
-    };
+    let checks =
+        |groups: &'static [&[CheckInfo]]| checks_as_json(groups.iter().flat_map(|group| group.iter()));
     json!({
         "id": descriptor.id,
         "role": descriptor.role,

@@ -75,8 +75,7 @@ fn policy(args: &VerifyArgs, registry: &Registry) -> Result<AppraisalPolicy> {
         policy.add_reference_value("measurements", measurement)?;
     }
     for required in &args.require_check {
-        let mut checks = registry.iter().flat_map(|linked| linked.backend.descriptor().checks());
-        let info = checks.find(|info| info.check.name() == required).ok_or_else(|| {
+        let info = registry.checks().find(|info| info.check.name() == required).ok_or_else(|| {
             invalid(format!("no linked backend makes the check {required:?}; `attest backends` lists them"))
         })?;
         policy.require_check(info.check);
@@ -168,8 +167,7 @@ fn refusal(error: &Error, registry: &Registry) -> String {
     }
     if let Some(check) = error.check() {
         row("failed check", check.name().to_owned());
-        let mut checks = registry.iter().flat_map(|linked| linked.backend.descriptor().checks());
-        if let Some(info) = checks.find(|info| info.check == check) {
+        if let Some(info) = registry.checks().find(|info| info.check == check) {
             row("establishes", info.establishes.to_owned());
         }
     }

@@ -23,7 +23,7 @@ evidence_ledger::checks! {
         "MASK_CHIP_KEY is clear: the report is signed at all",
         "56860 rev. 1.58, ATTESTATION_REPORT";
     CERTIFICATES = "certificates":
-        "every certificate that came along is one DER certificate, and they are few",
+        "every certificate in the evidence is one DER certificate, and they are few",
         "RFC 5280 §4.1";
     VEK_PRESENT = "vek-present":
         "a VCEK or VLEK certificate came with the evidence or the endorsements",
