@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+// A backend that a feature brings in and that `builtin` does not name would not be linked: it must not compile.
+#![deny(unused_crate_dependencies)]
 
 mod appraisal;
 mod builtin;

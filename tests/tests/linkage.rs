@@ -51,6 +51,24 @@ fn a_third_party_that_is_never_named_is_not_linked() {
     assert_eq!(program("listed", &[]), "baremetal-snp\n");
 }
 
+/// With the lint that the registry denies, the same dependency does not vanish silently: the compiler names it.
+#[test]
+fn a_dependency_that_is_never_named_does_not_compile_where_the_registry_s_lint_is_on() {
+    const LINT: &str = "unused_crate_dependencies";
+    let registry =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../registry/src/lib.rs")).unwrap();
+    assert!(registry.contains(&format!("#![deny({LINT})]")));
+
+    let _turn = turn();
+    build("listed", &[]);
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["rustc", "--quiet", "--release", "--offline", "--package", "listed", "--target-dir"]);
+    cargo.arg(PROJECT.with_file_name("target")).current_dir(&*PROJECT).env_remove("CARGO_BUILD_TARGET");
+    let result = cargo.arg("--").arg(format!("-D{LINT}")).output().unwrap();
+    let told = String::from_utf8_lossy(&result.stderr);
+    assert!(!result.status.success() && told.contains("third_party"), "{told}");
+}
+
 #[test]
 fn one_id_from_two_crates_is_an_error() {
     let error = program("duplicate", &[]);
