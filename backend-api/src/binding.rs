@@ -65,6 +65,19 @@ impl Field {
         !self.pins_image() && !matches!(self, Self::DeviceId)
     }
 
+    /// Whether it pins the application: its composition, or who hands it its keys.
+    pub const fn pins_application(self) -> bool {
+        matches!(self, Self::ComposeHash | Self::KmsRootKeyHash | Self::MrAggregated)
+    }
+
+    /// Whether it is only what the host says of the application: any composition can be launched under it.
+    pub const fn needs_known_application(self) -> bool {
+        matches!(
+            self,
+            Self::AppId | Self::GpuPolicyHash | Self::InitScriptHashes | Self::InstanceId | Self::KeyProvider
+        )
+    }
+
     /// Its name in policies and results.
     pub const fn name(self) -> &'static str {
         match self {

@@ -228,12 +228,21 @@ impl Binder {
         let (fields, lane) = match &evidence.mr_config {
             Some(document) => {
                 let fields = self.document(document, &report.host_data)?;
+                let document_identifies = "the configuration document identifies";
+                if evidence.launch.is_none() {
+                    // The command line may say something else, and the image may act on that.
+                    let reason =
+                        "the command line is unknown without launch inputs, and so is the application";
+                    self.ledger.not_performed(checks::LANES_AGREE, reason);
+                    self.ledger.not_performed(checks::CMDLINE_ACCEPTED, document_identifies);
+                    return Ok(());
+                }
                 let disagreement = tokens.iter().find(|token| !fields.contains(token));
                 self.ledger.verify(
                     checks::LANES_AGREE,
                     disagreement.map_or(Ok(()), |(field, _)| Err(Error::LanesDisagree(field.name()))),
                 )?;
-                self.ledger.not_performed(checks::CMDLINE_ACCEPTED, "the configuration document identifies");
+                self.ledger.not_performed(checks::CMDLINE_ACCEPTED, document_identifies);
                 (fields, Lane::HostData)
             }
             None if tokens.is_empty() => {
@@ -243,7 +252,10 @@ impl Binder {
                     checks::LANES_AGREE,
                     checks::CMDLINE_ACCEPTED,
                 ] {
-                    self.ledger.not_performed(check, "neither a document nor the command line identifies");
+                    self.ledger.not_performed(
+                        check,
+                        "the evidence has no document, and no command line that identifies",
+                    );
                 }
                 (tokens, Lane::MeasuredCommandLine)
             }

@@ -50,8 +50,11 @@ impl Policy {
         };
         // serde would take a list for a table, field by field.
         let tables = [Some(section), section.get("report"), section.get("launch")];
-        if !tables.into_iter().flatten().all(serde_json::Value::is_object) {
-            return Err(invalid("the section, report and launch are tables".to_owned()));
+        let floors = section.pointer("/report/minimum-tcb").and_then(|floors| floors.as_object());
+        let mut tables =
+            tables.into_iter().flatten().chain(floors.into_iter().flat_map(|floors| floors.values()));
+        if !tables.all(serde_json::Value::is_object) {
+            return Err(invalid("the section, report, launch and each minimum-tcb are tables".to_owned()));
         }
         let policy = Self::deserialize(section).map_err(|error| invalid(error.to_string()))?;
         policy.report.validate().map_err(|error| invalid(error.to_string()))?;

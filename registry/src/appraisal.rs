@@ -13,7 +13,9 @@ pub mod checks {
             "no link of the binding graph rests on the caller's word alone, unless the policy accepts that",
             "AppraisalPolicy";
         REFERENCE_VALUES = "reference-values":
-            "the CPU's identity has the values that the relying party lists, of an image that it lists", "RFC 9334 §8.3";
+            "the CPU's identity has the values that the relying party lists, and what only an image or a host vouches for \
+             is of a listed one",
+            "RFC 9334 §8.3";
         REQUIRED_CHECKS = "required-checks":
             "every check that the policy requires, and that is made for this item, was performed", "AppraisalPolicy";
     }
@@ -58,8 +60,7 @@ pub enum AppraisalError {
 pub(crate) fn appraise(policy: &AppraisalPolicy, role: Role, item: &mut Appraised) -> Result<()> {
     let appraised = (|| {
         tcb_status(policy, role, item)?;
-        let links = asserted_links(policy, item);
-        item.ledger.verify(checks::ASSERTED_LINKS, links)?;
+        asserted_links(policy, item)?;
         reference_values(policy, role, item)?;
         let required = required_checks(policy, item);
         item.ledger.verify(checks::REQUIRED_CHECKS, required)
@@ -93,14 +94,18 @@ fn tcb_status(
     Ok(())
 }
 
-fn asserted_links(policy: &AppraisalPolicy, item: &Appraised) -> Result<(), AppraisalError> {
-    let asserted = item.graph.links().iter().find(|link| link.authority == Authority::Asserted);
-    match asserted {
-        Some(link) if !policy.danger_accept_asserted => {
-            Err(AppraisalError::Asserted { to: link.to.to_string(), from: link.from.to_string() })
-        }
-        _ => Ok(()),
+fn asserted_links(
+    policy: &AppraisalPolicy,
+    Appraised { ledger, graph, .. }: &mut Appraised,
+) -> Result<(), Failed<AppraisalError>> {
+    let asserted = graph.links().iter().find(|link| link.authority == Authority::Asserted);
+    if asserted.is_some() && policy.danger_accept_asserted {
+        ledger.not_performed(checks::ASSERTED_LINKS, "the policy accepts links on the caller's word alone");
+        return Ok(());
     }
+    let asserted = asserted
+        .map(|link| AppraisalError::Asserted { to: link.to.to_string(), from: link.from.to_string() });
+    ledger.verify(checks::ASSERTED_LINKS, asserted.map_or(Ok(()), Err))
 }
 
 /// Whoever can choose the firmware and the kernel can make them say anything of the application: an identity means
@@ -125,12 +130,13 @@ fn reference_values(
         return ledger.verify(checks::REFERENCE_VALUES, Err(wrong));
     }
     // A listed measurement was compared by the backend: `measurement-listed`.
-    if policy.names_image() || listed.identity.keys().all(|field| !field.needs_known_image()) {
-        return ledger.verify(checks::REFERENCE_VALUES, Ok(()));
+    if policy.of_unknown_image().is_some() || policy.of_unknown_application().is_some() {
+        let reason =
+            "the values are those that are listed, and the policy accepts them of any image or application";
+        ledger.not_performed(checks::REFERENCE_VALUES, reason);
+        return Ok(());
     }
-    let reason = "the values are those that are listed, and the policy accepts them from any image";
-    ledger.not_performed(checks::REFERENCE_VALUES, reason);
-    Ok(())
+    ledger.verify(checks::REFERENCE_VALUES, Ok(()))
 }
 
 #[cfg(test)]
@@ -182,7 +188,8 @@ mod tests {
             policy.danger_accept_asserted = false;
             assert_eq!(failed(&policy, role, asserted.clone()), Some("asserted-links"));
             policy.danger_accept_asserted = true;
-            assert_eq!(failed(&policy, role, asserted), None);
+            appraise(&policy, role, &mut asserted).unwrap();
+            assert!(!asserted.ledger.passed(checks::ASSERTED_LINKS));
         }
     }
 
@@ -220,16 +227,22 @@ mod tests {
     }
 
     #[test]
-    fn values_that_any_image_could_say_do_not_pass_for_compared() {
-        let mut policy = AppraisalPolicy { danger_accept_unknown_image: true, ..AppraisalPolicy::default() };
+    fn values_of_anything_unknown_do_not_pass_for_compared() {
+        let passes = |policy: &AppraisalPolicy| {
+            let mut item = item();
+            item.identity.bind(Field::ComposeHash, [3; 32], Lane::Report);
+            appraise(policy, Role::Cpu, &mut item).unwrap();
+            item.ledger.passed(checks::REFERENCE_VALUES)
+        };
+        let mut policy = AppraisalPolicy::default();
         policy.reference_values.identity.insert(Field::AppId, [vec![1; 20]].into());
-        let mut accepted = item();
-        appraise(&policy, Role::Cpu, &mut accepted).unwrap();
-        assert!(!accepted.ledger.passed(checks::REFERENCE_VALUES));
+        assert!(!passes(&policy), "of any image and any application");
         policy.reference_values.measurements.insert(vec![7; 48]);
-        let mut accepted = item();
-        appraise(&policy, Role::Cpu, &mut accepted).unwrap();
-        assert!(accepted.ledger.passed(checks::REFERENCE_VALUES));
+        assert!(!passes(&policy), "of any application");
+        policy.reference_values.identity.insert(Field::ComposeHash, [vec![3; 32]].into());
+        assert!(passes(&policy));
+        policy.reference_values.measurements.clear();
+        assert!(!passes(&policy), "of any image");
     }
 
     #[test]

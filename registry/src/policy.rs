@@ -30,6 +30,7 @@ pub struct AppraisalPolicy {
     pub(crate) require_checks: BTreeSet<String>,
     pub(crate) accept_tcb_status: Option<BTreeSet<String>>,
     pub(crate) danger_accept_asserted: bool,
+    pub(crate) danger_accept_unknown_application: bool,
     pub(crate) danger_accept_unknown_image: bool,
     pub(crate) reference_values: ReferenceValues,
     pub(crate) backends: BTreeMap<String, serde_json::Value>,
@@ -58,6 +59,7 @@ impl AppraisalPolicy {
                 .map(|list| filled("accept-tcb-status", list))
                 .transpose()?,
             danger_accept_asserted: document.danger_accept_asserted,
+            danger_accept_unknown_application: document.danger_accept_unknown_application,
             danger_accept_unknown_image: document.danger_accept_unknown_image,
             ..Self::default()
         };
@@ -68,6 +70,9 @@ impl AppraisalPolicy {
         }
         for (id, section) in document.backend {
             let section = serde_json::to_value(section).map_err(|error| invalid(error.to_string()))?;
+            if holds_null(&section) {
+                return Err(invalid(format!("section backend.{id} has a number that is not finite")));
+            }
             policy.backends.insert(id, section);
         }
         Ok(policy)
@@ -99,10 +104,18 @@ impl AppraisalPolicy {
         Ok(())
     }
 
-    /// Whether it lists measurements or images.
-    pub(crate) fn names_image(&self) -> bool {
+    /// A listed field that any image could say, while no measurement and no image is listed.
+    pub(crate) fn of_unknown_image(&self) -> Option<Field> {
         let listed = &self.reference_values;
-        !listed.measurements.is_empty() || listed.identity.keys().any(|field| field.pins_image())
+        let known = !listed.measurements.is_empty() || listed.identity.keys().any(|field| field.pins_image());
+        listed.identity.keys().copied().find(|field| !known && field.needs_known_image())
+    }
+
+    /// A listed field that a host can give to any application, while nothing pins the application.
+    pub(crate) fn of_unknown_application(&self) -> Option<Field> {
+        let listed = &self.reference_values.identity;
+        let known = listed.keys().any(|field| field.pins_application());
+        listed.keys().copied().find(|field| !known && field.needs_known_application())
     }
 
     /// Requires that a check was performed.
@@ -120,11 +133,23 @@ struct Document {
     #[serde(default)]
     danger_accept_asserted: bool,
     #[serde(default)]
+    danger_accept_unknown_application: bool,
+    #[serde(default)]
     danger_accept_unknown_image: bool,
     #[serde(default)]
     reference_values: BTreeMap<String, BTreeSet<String>>,
     #[serde(default)]
     backend: BTreeMap<String, toml::Table>,
+}
+
+/// TOML has no null: one can only come of `nan` or `inf`, and would be read as an absent key.
+fn holds_null(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Null => true,
+        serde_json::Value::Array(items) => items.iter().any(holds_null),
+        serde_json::Value::Object(entries) => entries.values().any(holds_null),
+        _ => false,
+    }
 }
 
 fn filled(key: &str, list: BTreeSet<String>) -> Result<BTreeSet<String>> {

@@ -81,13 +81,19 @@ impl Verifier {
                 "policy requires the check {name}, which no accepted backend makes"
             )));
         }
-        let unknown = policy.reference_values.identity.keys().find(|field| field.needs_known_image());
-        if let (Some(field), false, false) =
-            (unknown, policy.names_image(), policy.danger_accept_unknown_image)
-        {
+        if let (Some(field), false) = (policy.of_unknown_image(), policy.danger_accept_unknown_image) {
             return Err(invalid(format!(
                 "policy lists values of {} but no os-image-hash, mr-system, mr-aggregated or measurements: any image could \
                  say them",
+                field.name()
+            )));
+        }
+        if let (Some(field), false) =
+            (policy.of_unknown_application(), policy.danger_accept_unknown_application)
+        {
+            return Err(invalid(format!(
+                "policy lists values of {} but no compose-hash, kms-root-key-hash or mr-aggregated: a host could give them \
+                 to any application",
                 field.name()
             )));
         }

@@ -251,6 +251,31 @@ fn a_policy_that_cannot_be_meant_is_refused() {
             "version = 1\n[reference-values]\nrootfs-hash = [\"00\"]\ndevice-id = [\"00\"]",
             "any image could say",
         ),
+        (&format!("{report}minimum-tcb = {{}}"), "minimum-tcb is empty"),
+        (&format!("{report}minimum-tcb.milan = [0, 4, 0, 23, 213]"), "are tables"),
+        (
+            &format!("{report}minimum-tcb.turin = {{ bootloader = 1, tee = 0, snp = 0, microcode = 0 }}"),
+            "fmc is given for Turin",
+        ),
+        (
+            &format!(
+                "{report}minimum-tcb.milan = {{ fmc = 1, bootloader = 1, tee = 0, snp = 0, microcode = 0 }}"
+            ),
+            "fmc is given for Turin",
+        ),
+        (&format!("{report}id-keys = [\"{}\"]", "00".repeat(48)), "zeros mean that there is no key"),
+        (&format!("{report}author-keys = [\"{}\"]", "00".repeat(48)), "zeros mean that there is no key"),
+        (&format!("{report}minimum-firmware = inf"), "not finite"),
+        (&format!("{report}require-mitigations = nan"), "not finite"),
+        (&format!("{report}host-data = [nan]"), "not finite"),
+        (
+            "version = 1\n[reference-values]\napp-id = [\"00\"]\nos-image-hash = [\"00\"]",
+            "to any application",
+        ),
+        (
+            "version = 1\n[reference-values]\ninstance-id = [\"00\"]\nmeasurements = [\"00\"]",
+            "to any application",
+        ),
         (&format!("{report}csp-ids = [\"CN=x\"]"), "only a VCEK"),
         (&format!("{report}vmpl = 4"), "expected 0 to 3"),
         (&format!("{report}require-guest-policy = [\"smt\"]"), "unknown variant"),
@@ -282,14 +307,18 @@ fn a_policy_that_cannot_be_meant_is_refused() {
 }
 
 #[test]
-fn values_that_an_image_says_need_the_image_or_the_danger_key() {
-    for policy in [
-        "version = 1\n[reference-values]\napp-id = [\"00\"]\nos-image-hash = [\"00\"]",
-        "version = 1\n[reference-values]\napp-id = [\"00\"]\nmr-system = [\"00\"]",
-        "version = 1\n[reference-values]\napp-id = [\"00\"]\nmeasurements = [\"00\"]",
-        "version = 1\ndanger-accept-unknown-image = true\n[reference-values]\napp-id = [\"00\"]",
-        "version = 1\n[reference-values]\ndevice-id = [\"00\"]",
+fn values_need_what_vouches_for_them_or_a_danger_key() {
+    for (danger, values) in [
+        ("", "app-id = [\"00\"]\nos-image-hash = [\"00\"]\ncompose-hash = [\"00\"]"),
+        ("", "app-id = [\"00\"]\nmr-system = [\"00\"]\nkms-root-key-hash = [\"00\"]"),
+        ("", "app-id = [\"00\"]\nmr-aggregated = [\"00\"]"),
+        ("", "compose-hash = [\"00\"]\nmeasurements = [\"00\"]"),
+        ("", "rootfs-hash = [\"00\"]\nos-image-hash = [\"00\"]"),
+        ("", "device-id = [\"00\"]"),
+        ("danger-accept-unknown-image = true", "compose-hash = [\"00\"]"),
+        ("danger-accept-unknown-application = true", "app-id = [\"00\"]\nos-image-hash = [\"00\"]"),
     ] {
-        verifier("baremetal-snp", policy).expect(policy);
+        let policy = format!("version = 1\n{danger}\n[reference-values]\n{values}");
+        verifier("baremetal-snp", &policy).expect(&policy);
     }
 }

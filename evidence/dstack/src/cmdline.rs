@@ -20,9 +20,9 @@
 //! Source: kernel parameters as in Linux `Documentation/admin-guide/kernel-parameters.rst`;
 //! `dstack.rootfs_hash` as in `dstack-mr/src/sev.rs`.
 
-/// The longest command line, in bytes: what Linux keeps on x86 beside the NUL (`COMMAND_LINE_SIZE`, 2048). What lies behind
-/// is measured, and no kernel reads it.
-pub const MAX_CMDLINE: usize = 2047;
+/// The longest command line, in bytes: what Linux keeps on x86 beside the NUL (`COMMAND_LINE_SIZE`, 2048), less the
+/// ` initrd=initrd` that the firmware may add. What lies behind is measured, and no kernel reads it.
+pub const MAX_CMDLINE: usize = 2033;
 
 const NAMESPACE: &str = "dstack.";
 
@@ -225,7 +225,7 @@ mod tests {
         for separator in ['\u{b}', '\t', '\n', '\r', '\u{c}'] {
             assert_eq!(refused(&format!("a{separator}b")), CmdlineError::NotPrintable { offset: 1 });
         }
-        assert!(CmdlineIdentity::parse(&"a".repeat(2047)).is_ok());
-        assert_eq!(refused(&"a".repeat(2048)), CmdlineError::TooLarge { found: 2048 });
+        assert!(CmdlineIdentity::parse(&"a".repeat(MAX_CMDLINE)).is_ok());
+        assert_eq!(refused(&"a".repeat(2034)), CmdlineError::TooLarge { found: 2034 });
     }
 }

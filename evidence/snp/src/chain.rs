@@ -70,19 +70,43 @@ impl ChainCache {
         self.0.invalidate_all();
     }
 
+    /// The chain for `report`, as it was verified before or as it verifies now.
     pub(crate) fn verify(
         &self,
         report: &Report,
         input: &ChainInput<'_>,
         at: UnixTime,
-    ) -> Result<Arc<VerifiedVek>, Failed<Error>> {
+    ) -> Result<Chain, Failed<Error>> {
         let key = key(report, input);
         if let Some(known) = self.0.get(&key).filter(|vek| vek.window.contains(at.as_secs())) {
-            return Ok(known);
+            return Ok(Chain { vek: known, new: None });
         }
-        let verified = Arc::new(VerifiedVek::verify(report, input, at)?);
-        self.0.insert(key, Arc::clone(&verified));
-        Ok(verified)
+        Ok(Chain { vek: Arc::new(VerifiedVek::verify(report, input, at)?), new: Some(key) })
+    }
+
+    /// Keeps a chain whose key has signed a report: anyone can make variants of a public chain, and they would drive out others.
+    pub(crate) fn keep(&self, chain: &Chain) {
+        if let Some(key) = chain.new {
+            self.0.insert(key, Arc::clone(&chain.vek));
+        }
+    }
+
+    /// How many chains are kept, about.
+    pub fn entry_count(&self) -> u64 {
+        self.0.run_pending_tasks();
+        self.0.entry_count()
+    }
+}
+
+/// A verified chain, and under which key it belongs into the cache if it is not there.
+pub(crate) struct Chain {
+    vek: Arc<VerifiedVek>,
+    new: Option<[u8; 32]>,
+}
+
+impl Chain {
+    pub(crate) fn vek(&self) -> &VerifiedVek {
+        &self.vek
     }
 }
 

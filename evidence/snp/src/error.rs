@@ -113,6 +113,9 @@ pub enum Error {
         /// CURRENT_MIT_VECTOR.
         current: Option<u64>,
     },
+    /// The policy has a minimum TCB for other products only.
+    #[error("policy sets a minimum TCB, and none for {0}")]
+    NoTcbFloor(Product),
     /// Not named SEV-VCEK or SEV-VLEK.
     #[error("certificate is for {subject}, expected SEV-VCEK or SEV-VLEK")]
     NotAVek {
@@ -315,6 +318,7 @@ impl Error {
             | Self::GuestPolicyBit { .. }
             | Self::GuestSvnTooLow { .. }
             | Self::MitigationsMissing { .. }
+            | Self::NoTcbFloor(_)
             | Self::NotAllowed { .. }
             | Self::PlatformInfoBit { .. }
             | Self::TcbBelowFloor { .. }

@@ -16,7 +16,9 @@ pub struct Policy {
     /// The virtual machine privilege level at which the report must have been requested: 0 if absent.
     pub vmpl: u32,
     /// The lowest TCB_VERSION, per product, for the reported, the committed and the launch TCB alike.
-    pub minimum_tcb: BTreeMap<Product, MinimumTcb>,
+    ///
+    /// With a minimum for one product, reports of a product without one are refused.
+    pub minimum_tcb: Option<BTreeMap<Product, MinimumTcb>>,
     /// The lowest committed firmware version.
     pub minimum_firmware: Option<[u8; 3]>,
     /// The oldest firmware interface, major and minor, that a guest may have agreed to run on.
@@ -90,6 +92,18 @@ impl Policy {
         if block && self.id_keys.is_none() && self.author_keys.is_none() {
             return Err(PolicyError::IdBlockWithoutKey);
         }
+        for (product, floor) in self.minimum_tcb.iter().flatten() {
+            if floor.fmc.is_some() != (*product == Product::Turin) {
+                return Err(PolicyError::Fmc(*product));
+            }
+        }
+        if self.minimum_tcb.as_ref().is_some_and(BTreeMap::is_empty) {
+            return Err(PolicyError::EmptyList("minimum-tcb"));
+        }
+        let keys = [&self.id_keys, &self.author_keys];
+        if keys.into_iter().flatten().any(|keys| keys.contains(&Hex([0; 48]))) {
+            return Err(PolicyError::ZeroKey);
+        }
         if self.vmpl > 3 {
             return Err(PolicyError::Vmpl(self.vmpl));
         }
@@ -115,6 +129,9 @@ pub enum PolicyError {
     /// An empty list allows nothing, and it never means anything.
     #[error("the list {0} is empty: leave the key out, or list what is allowed")]
     EmptyList(&'static str),
+    /// A minimum TCB has a value for FMC exactly on Turin.
+    #[error("minimum-tcb of {0}: fmc is given for Turin, and for no other product")]
+    Fmc(Product),
     /// What an ID block says means nothing unless its signer is named.
     #[error(
         "family-ids, image-ids and minimum-guest-svn need id-keys or author-keys: anyone can sign an ID block"
@@ -123,6 +140,9 @@ pub enum PolicyError {
     /// A mask of no bits requires nothing.
     #[error("require-mitigations is 0: leave the key out, or name bits")]
     NoMitigations,
+    /// Zeros stand where there is no key.
+    #[error("id-keys and author-keys list digests of keys, and zeros mean that there is no key")]
+    ZeroKey,
     /// There is no such privilege level.
     #[error("vmpl is {0}, expected 0 to 3")]
     Vmpl(u32),

@@ -67,7 +67,8 @@ impl VerifyReport<'_> {
             anchors: self.anchors,
             kind: self.signed_by,
         };
-        let verified = chains.verify(&report, &chain, self.at)?;
+        let chain = chains.verify(&report, &chain, self.at)?;
+        let verified = chain.vek();
         verified.record(ledger, self.at, self.policy.danger_accept_unknown_revocation)?;
         let vek = &verified.certificate;
         self.endorsement(&report, vek, ledger)?;
@@ -75,6 +76,8 @@ impl VerifyReport<'_> {
         let key = UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &vek.public_key);
         let signature = key.verify(report.signed_bytes(), report.signature());
         ledger.verify(checks::REPORT_SIGNATURE, signature.map_err(|_| Error::SignatureInvalid(vek.kind)))?;
+        // Only what a real key signed takes a place in the cache.
+        chains.keep(&chain);
         // 4. Report -> challenge.
         let fresh = bool::from(report.report_data.ct_eq(self.report_data));
         ledger.require(checks::CHALLENGE, fresh, || Error::ChallengeMismatch)?;
@@ -235,14 +238,18 @@ impl VerifyReport<'_> {
             checks::TCB_ORDER,
             above.map_or(Ok(()), |(which, found)| Err(Error::TcbOrder { which, found, current })),
         )?;
-        match self.policy.minimum_tcb.get(&product) {
-            None => ledger.not_performed(checks::TCB_FLOOR, "policy sets no minimum TCB for this product"),
-            Some(floor) => {
-                let below = others.into_iter().find_map(|(which, tcb)| {
-                    let (component, found, minimum) = tcb.shortfall(&(*floor).into())?;
-                    Some(Error::TcbBelowFloor { which, component, found, minimum })
+        match &self.policy.minimum_tcb {
+            None => ledger.not_performed(checks::TCB_FLOOR, "policy sets no minimum TCB"),
+            Some(floors) => {
+                let floor = floors.get(&product).copied().map(Tcb::from);
+                let below = floor.ok_or(Error::NoTcbFloor(product)).and_then(|floor| {
+                    let below = others.into_iter().find_map(|(which, tcb)| {
+                        let (component, found, minimum) = tcb.shortfall(&floor)?;
+                        Some(Error::TcbBelowFloor { which, component, found, minimum })
+                    });
+                    below.map_or(Ok(()), Err)
                 });
-                ledger.verify(checks::TCB_FLOOR, below.map_or(Ok(()), Err))?;
+                ledger.verify(checks::TCB_FLOOR, below)?;
             }
         }
         match self.policy.minimum_firmware() {

@@ -44,8 +44,8 @@ fn an_identity_field_must_be_a_reference_value() {
 fn a_field_that_nothing_binds_is_no_reference_value() {
     let scene = Scene::new(Product::Milan);
     let unbound = message(&format!(
-        "[reference-values]\nos-image-hash = [\"{}\"]\ngpu-policy-hash = [\"{}\"]",
-        hex::encode(scene.guest.os_image_hash()),
+        "[reference-values]\nmr-aggregated = [\"{}\"]\ngpu-policy-hash = [\"{}\"]",
+        mr_aggregated(&scene),
         "00".repeat(32)
     ));
     assert!(unbound.contains("gpu-policy-hash is not bound"), "{unbound}");
@@ -70,4 +70,39 @@ fn a_listed_measurement_needs_no_launch_inputs() {
         format!("[reference-values]\nmeasurements = [\"{}\"]", hex::encode(scene.guest.report.measurement));
     let result = scene.judge().unwrap();
     assert!(result.boot_info.is_none(), "no image is bound");
+}
+
+/// The genuine image, the right application id, and another composition: any host can launch that.
+#[test]
+fn an_application_is_more_than_its_id() {
+    let mut scene = Scene::new(Product::Milan);
+    let good = scene.judge().unwrap().boot_info.unwrap();
+    let listed = format!(
+        "[reference-values]\nos-image-hash = [\"{}\"]\napp-id = [\"{}\"]\ncompose-hash = [\"{}\"]",
+        hex::encode(good.os_image_hash),
+        hex::encode(good.app_id),
+        hex::encode(good.compose_hash)
+    );
+    scene.policy = listed;
+    assert!(scene.judge().is_ok());
+    scene.guest.mr_config = scene.guest.mr_config.replace(&hex::encode(good.compose_hash), &"66".repeat(32));
+    scene.guest.seal_launch();
+    let error = scene.judge().unwrap_err();
+    assert!(error.to_string().contains("reference-values: compose-hash is 6666"), "{error}");
+}
+
+/// Without launch inputs nobody has read the command line, so that the document alone does not identify.
+#[test]
+fn a_document_without_launch_inputs_binds_no_application() {
+    let mut scene = Scene::new(Product::Milan);
+    scene.edit = |evidence| evidence.launch = None;
+    scene.policy =
+        format!("[reference-values]\nmeasurements = [\"{}\"]", hex::encode(scene.guest.report.measurement));
+    let result = scene.judge().unwrap();
+    assert!(result.cpu.identity.get(backend_api::Field::AppId).is_none());
+    assert!(result.cpu.ledger.gaps().any(|(check, _)| check.name() == "lanes-agree"));
+}
+
+fn mr_aggregated(scene: &Scene) -> String {
+    hex::encode(scene.judge().unwrap().boot_info.unwrap().mr_aggregated)
 }

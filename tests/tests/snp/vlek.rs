@@ -191,3 +191,40 @@ fn one_cache_serves_reports_of_several_keys() {
         assert_eq!(judge(report, *signed_by, &anchors, late), "chain-validity");
     }
 }
+
+/// Variants of a public chain take no place in the cache: only a chain whose key signed a report is kept.
+#[test]
+fn refused_reports_leave_no_chain_behind() {
+    let hierarchy = Hierarchy::new(Product::Milan);
+    let vek = VekSpec::vcek(Product::Milan).issue(&hierarchy);
+    let report = ReportSpec::new(Product::Milan, 3).sign(&vek);
+    let pins = hierarchy.pins().into_iter();
+    let anchors =
+        Anchors::new(pins.map(|(subject, spki_sha256)| Pin { subject: subject.into(), spki_sha256 }));
+    let policy = Policy { danger_accept_unknown_revocation: true, ..Policy::default() };
+    let chains = ChainCache::default();
+    let judge = |report: &[u8], copies: usize| {
+        let mut certificates = vec![&vek.der[..], hierarchy.ask(), hierarchy.ark()];
+        certificates.extend(std::iter::repeat_n(hierarchy.ask(), copies));
+        let input = VerifyReport {
+            report,
+            certificates: &certificates,
+            endorsements: &[],
+            revocation_lists: &[],
+            anchors: &anchors,
+            signed_by: VekKind::Vcek,
+            report_data: &[0; 64],
+            policy: &policy,
+            at: time(june_2026()),
+        };
+        input.verify(&chains).is_ok()
+    };
+    let mut forged = report.clone();
+    forged[0x90] ^= 1;
+    for copies in 0..10 {
+        assert!(!judge(&forged, copies));
+    }
+    assert_eq!(chains.entry_count(), 0);
+    assert!(judge(&report, 0));
+    assert_eq!(chains.entry_count(), 1);
+}

@@ -41,6 +41,10 @@ cases! {
         scene.policy = tcb_floor(scene, 0);
         scene.guest.report.committed_tcb.snp -= 1;
     };
+    "tcb-floor", "a minimum for another product only": |scene| {
+        scene.policy =
+            report_policy("minimum-tcb.genoa = { bootloader = 0, tee = 0, snp = 0, microcode = 0 }");
+    };
     "firmware-floor", "a minimum above the committed firmware": |scene| {
         scene.policy = report_policy("minimum-firmware = [1, 55, 255]");
     };
