@@ -58,7 +58,7 @@ pub enum PathError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RevocationListError {
-    /// A critical extension whose meaning is not implemented (such as a delta or indirect CRL).
+    /// A critical extension, which may change what absence from the list means (as in a delta or indirect CRL).
     #[error("revocation list has the critical extension {0}, which is not supported")]
     CriticalExtension(String),
     /// Not one DER CertificateList and nothing else.
