@@ -10,8 +10,7 @@ pub mod checks {
         TCB_STATUS = "tcb-status":
             "the CPU's TCB status is one that the policy accepts", "AppraisalPolicy";
         ASSERTED_LINKS = "asserted-links":
-            "no link of the binding graph rests on the caller's word alone, unless the policy accepts that",
-            "AppraisalPolicy";
+            "no link of the binding graph rests on the caller's word alone", "AppraisalPolicy";
         REFERENCE_VALUES = "reference-values":
             "the CPU's identity has the values that the relying party lists, and what only an image or a host vouches for \
              is of a listed one",

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure of a test helper is a failure of the test")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use backend_api::{
@@ -172,15 +172,6 @@ fn linked_is_not_accepted() {
 }
 
 #[test]
-fn a_cpu_is_no_device() {
-    let verifier = verifier("baremetal-snp", "version = 1").unwrap();
-    let mut composite = envelope(MEDIA_TYPE);
-    composite.devices.push(composite.cpu.clone());
-    // The CPU's Evidence is judged first: here it is not even in its format.
-    assert_eq!(judge(&verifier, &composite.encode_cbor()).kind(), ErrorKind::MalformedEvidence);
-}
-
-#[test]
 fn what_is_no_envelope_or_too_large_is_refused() {
     let verifier = verifier("baremetal-snp", "version = 1").unwrap();
     assert_eq!(judge(&verifier, b"").kind(), ErrorKind::MalformedEvidence);
@@ -200,18 +191,68 @@ impl EndorsementSource for Unreachable {
     }
 }
 
+/// A report without certificates, so that everything must be asked for, before a verifier with `source`.
+fn judge_bare_report<S: EndorsementSource + 'static>(source: &Arc<S>, limits: Limits) -> Error {
+    let report = lab::amd::Guest::new(lab::amd::Product::Milan).report_for(&[0; 64]);
+    let evidence = backend_baremetal_snp::SnpEvidence::new(report, vec![]);
+    let accepted = Registry::linked().unwrap().accept(["baremetal-snp"]).unwrap();
+    let verifier = Verifier::new(accepted, Arc::<S>::clone(source), AppraisalPolicy::default())
+        .unwrap()
+        .with_limits(limits);
+    judge(&verifier, &Envelope::of_cpu(Evidence::new(MEDIA_TYPE, evidence.encode())).encode_cbor())
+}
+
 #[test]
 fn a_source_that_does_not_answer_is_no_refusal_and_may_be_asked_again() {
-    let evidence = backend_baremetal_snp::SnpEvidence::new(
-        lab::amd::Guest::new(lab::amd::Product::Milan).report_for(&[0; 64]),
-        vec![],
-    );
-    let accepted = Registry::linked().unwrap().accept(["baremetal-snp"]).unwrap();
-    let verifier = Verifier::new(accepted, Arc::new(Unreachable), AppraisalPolicy::default()).unwrap();
-    let error =
-        judge(&verifier, &Envelope::of_cpu(Evidence::new(MEDIA_TYPE, evidence.encode())).encode_cbor());
+    let error = judge_bare_report(&Arc::new(Unreachable), Limits::default());
     assert_eq!(error.kind(), ErrorKind::SourceUnavailable);
     assert!(error.kind().is_retryable() && !error.kind().is_refusal());
+}
+
+/// Answers each request with `count` different Endorsements of `bytes` bytes, and keeps what it was asked.
+#[derive(Debug)]
+struct Generous {
+    count: u8,
+    bytes: usize,
+    asked: Mutex<Vec<EndorsementRequest>>,
+}
+
+impl Generous {
+    fn new(count: u8, bytes: usize) -> Arc<Self> {
+        Arc::new(Self { count, bytes, asked: Mutex::default() })
+    }
+}
+
+#[async_trait]
+impl EndorsementSource for Generous {
+    async fn fetch(&self, request: &EndorsementRequest) -> Result<Vec<Endorsement>> {
+        self.asked.lock().unwrap().push(request.clone());
+        Ok((0..self.count).map(|fill| Endorsement::new(request.kind, vec![fill; self.bytes])).collect())
+    }
+}
+
+#[test]
+fn more_or_larger_endorsements_than_the_limits_are_refused_at_the_first_answer() {
+    let mut limits = Limits::default();
+    (limits.endorsements, limits.endorsement_bytes) = (4, 100);
+    for (count, bytes) in [(5, 100), (1, 101)] {
+        let source = Generous::new(count, bytes);
+        let error = judge_bare_report(&source, limits);
+        assert_eq!(error.kind(), ErrorKind::InvalidEndorsements, "{error}");
+        assert!(error.to_string().contains("more or larger endorsements"), "{error}");
+        assert_eq!(source.asked.lock().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn nothing_is_asked_for_twice() {
+    // Useless answers: the backend needs the same after them, in each of its rounds.
+    let source = Generous::new(1, 1);
+    let error = judge_bare_report(&source, Limits::default());
+    assert!(error.kind().is_refusal(), "{error}");
+    let asked = source.asked.lock().unwrap();
+    let different: std::collections::BTreeSet<_> = asked.iter().collect();
+    assert!(asked.len() > 1 && different.len() == asked.len(), "{asked:?}");
 }
 
 #[test]

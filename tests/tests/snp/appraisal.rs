@@ -1,6 +1,7 @@
 //! The parts of a policy that mean the same for every backend.
 
-use backend_api::ErrorKind;
+use backend_api::{Envelope, ErrorKind, Evidence};
+use backend_baremetal_snp::MEDIA_TYPE;
 use lab::amd::Product;
 
 use crate::scene::Scene;
@@ -105,4 +106,16 @@ fn a_document_without_launch_inputs_binds_no_application() {
 
 fn mr_aggregated(scene: &Scene) -> String {
     hex::encode(scene.judge().unwrap().boot_info.unwrap().mr_aggregated)
+}
+
+#[test]
+fn a_cpu_is_no_device() {
+    let scene = Scene::new(Product::Milan);
+    let payload = scene.payload_with(scene.guest.report_for(&scene.report_data));
+    let mut envelope = Envelope::of_cpu(Evidence::new(MEDIA_TYPE, payload));
+    assert!(scene.judge_envelope(&envelope).is_ok());
+    envelope.devices.push(envelope.cpu.clone());
+    let error = scene.judge_envelope(&envelope).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InconsistentEvidence);
+    assert!(error.to_string().contains("expected evidence of a Device, found evidence of a Cpu"), "{error}");
 }

@@ -93,13 +93,17 @@ impl Scene {
 
     /// The relying party's whole pipeline over one payload.
     pub(crate) fn judge_payload(&self, payload: &[u8]) -> Result<AttestationResult> {
+        self.judge_envelope(&Envelope::of_cpu(Evidence::new(MEDIA_TYPE, payload.to_vec())))
+    }
+
+    /// The relying party's whole pipeline over one envelope.
+    pub(crate) fn judge_envelope(&self, envelope: &Envelope) -> Result<AttestationResult> {
         let policy = AppraisalPolicy::from_toml(&format!("version = 1\n{}", self.policy))?;
         let accepted = Registry::linked()?.accept(["baremetal-snp"])?;
         let verifier = Verifier::new(accepted, Arc::new(OfflineBundle::new(self.endorsements())), policy)?
             .with_clock(Clock::Fixed(time(self.at)))
             .danger_replace_trust_anchors(ID, self.anchors.clone())?;
-        let envelope = Envelope::of_cpu(Evidence::new(MEDIA_TYPE, payload.to_vec())).encode_cbor();
-        block_on(verifier.verify(&envelope, &Challenge::new(self.challenge)))
+        block_on(verifier.verify(&envelope.encode_cbor(), &Challenge::new(self.challenge)))
     }
 }
 
