@@ -1,7 +1,7 @@
 //! An attestation report: parsed, refused under AMD's roots, and, signed by the lab, taken through every check.
 #![no_main]
 
-use evidence_snp::{Anchors, Policy, Report, VekKind, VerifyReport};
+use evidence_snp::{Policy, Report, VekKind, VerifyReport, amd_anchors};
 use fuzz_targets::{CHAINS, LAB, now, sign};
 use libfuzzer_sys::fuzz_target;
 
@@ -39,7 +39,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(!report.policy.debug_allowed() && report.vmpl == 0, "a verified report keeps the policy");
             assert_eq!(verified.report().raw().as_slice(), signed);
         }
-        let amd = Anchors::amd();
+        let amd = amd_anchors();
         VerifyReport { anchors: &amd, ..input }.verify(&CHAINS).expect_err("AMD did not make this");
     }
 });

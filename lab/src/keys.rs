@@ -1,4 +1,5 @@
-//! Keys of the simulated vendors: RSA keys from the files of `keys/`, P-384 keys derived from labels.
+//! Keys of the simulated vendors: RSA keys from the files of `keys/`, elliptic-curve keys derived from
+//! labels.
 
 #![expect(
     clippy::expect_used,
@@ -6,17 +7,29 @@
 )]
 
 use core::fmt;
+use core::marker::PhantomData;
 use std::sync::Arc;
 
-use aws_lc_rs::agreement::{ECDH_P256, ECDH_P384, PrivateKey};
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, digest};
+use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384, PrivateKey};
+use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, digest};
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
-use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PSS_SHA384};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    KeyPair as _, RSA_PSS_SHA384,
+};
+use der::Sequence;
+use der::asn1::Uint;
 
-/// Separates the keys derived here from every other use of SHA-384.
-const P384_DOMAIN: &[u8] = b"attestation lab: P-384 test key v1";
+use crate::x509::encode;
+
+/// A key that signs certificates and revocation lists.
+pub trait Signer {
+    /// A randomised signature over `message`, in the form in which X.509 carries it: what the BIT STRING
+    /// holds.
+    fn sign_x509(&self, message: &[u8]) -> Vec<u8>;
+}
 
 /// An RSA-4096 key that signs with RSASSA-PSS, SHA-384 and a salt of 48 bytes (RFC 8017 §8.1).
 #[derive(Debug, Clone)]
@@ -54,8 +67,7 @@ impl RsaKey {
     /// The key identifier of 20 bytes: SHA-1 of the RSAPublicKey (RFC 5280 §4.2.1.2, method 1).
     #[must_use]
     pub fn key_identifier(&self) -> [u8; 20] {
-        let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, self.pair.public_key().as_ref());
-        hash.as_ref().try_into().expect("SHA-1 has 20 bytes")
+        sha1(self.pair.public_key().as_ref())
     }
 
     /// A randomised signature over `message`, as long as the modulus (512 bytes).
@@ -69,73 +81,155 @@ impl RsaKey {
     }
 }
 
-/// An ECDSA P-384 key that signs with SHA-384.
-#[derive(Clone)]
-pub struct EcKey {
-    pair: Arc<EcdsaKeyPair>,
-    label: String,
-}
-
-impl fmt::Debug for EcKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EcKey").field("label", &self.label).finish_non_exhaustive()
+impl Signer for RsaKey {
+    /// As [`RsaKey::sign`].
+    fn sign_x509(&self, message: &[u8]) -> Vec<u8> {
+        self.sign(message)
     }
 }
 
-impl EcKey {
-    /// The key that belongs to `label`: the same label always gives the same key, and two labels give two keys.
+/// A curve of FIPS 186-5, with the hash that its keys sign with.
+pub trait Curve: 'static {
+    /// `r ‖ s`, each as long as the group's order, big-endian.
+    type Signature: AsRef<[u8]> + for<'a> TryFrom<&'a [u8]>;
+    /// The curve's name in FIPS 186-5.
+    const NAME: &'static str;
+    /// Separates the keys derived here from every other use of the hash.
+    const DOMAIN: &'static [u8];
+    /// The hash from which scalars are derived, as long as the group's order.
+    const HASH: &'static digest::Algorithm;
+    /// The curve, as the library names it where it finds the public key of a scalar.
+    const AGREEMENT: &'static agreement::Algorithm;
+    /// The curve and the hash, as the library names them where it signs.
+    const SIGNING: &'static EcdsaSigningAlgorithm;
+}
+
+/// P-256 with SHA-256: Intel's keys.
+#[derive(Debug, Clone, Copy)]
+pub struct P256;
+
+impl Curve for P256 {
+    type Signature = [u8; 64];
+    const NAME: &'static str = "P-256";
+    const DOMAIN: &'static [u8] = b"attestation lab: P-256 test key v1";
+    const HASH: &'static digest::Algorithm = &SHA256;
+    const AGREEMENT: &'static agreement::Algorithm = &ECDH_P256;
+    const SIGNING: &'static EcdsaSigningAlgorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+}
+
+/// P-384 with SHA-384: the keys of AMD's chips.
+#[derive(Debug, Clone, Copy)]
+pub struct P384;
+
+impl Curve for P384 {
+    type Signature = [u8; 96];
+    const NAME: &'static str = "P-384";
+    const DOMAIN: &'static [u8] = b"attestation lab: P-384 test key v1";
+    const HASH: &'static digest::Algorithm = &SHA384;
+    const AGREEMENT: &'static agreement::Algorithm = &ECDH_P384;
+    const SIGNING: &'static EcdsaSigningAlgorithm = &ECDSA_P384_SHA384_FIXED_SIGNING;
+}
+
+/// An ECDSA P-256 key that signs with SHA-256.
+pub type P256Key = EcdsaKey<P256>;
+
+/// An ECDSA P-384 key that signs with SHA-384.
+pub type EcKey = EcdsaKey<P384>;
+
+/// An ECDSA key on the curve `C`, derived from a label.
+#[derive(Clone)]
+pub struct EcdsaKey<C> {
+    pair: Arc<EcdsaKeyPair>,
+    label: String,
+    curve: PhantomData<C>,
+}
+
+impl<C: Curve> fmt::Debug for EcdsaKey<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EcdsaKey")
+            .field("curve", &C::NAME)
+            .field("label", &self.label)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C: Curve> EcdsaKey<C> {
+    /// The key that belongs to `label`: the same label always gives the same key, and two labels give two
+    /// keys.
     ///
-    /// The scalar is the first of SHA-384(domain ‖ counter ‖ label), counter 0, 1, ..., that lies in the group's range.
+    /// The scalar is the first of hash(domain ‖ counter ‖ label), counter 0, 1, ..., that lies in the group's
+    /// range.
     #[must_use]
     pub fn from_label(label: &str) -> Self {
         let pair =
             (0..=u8::MAX).find_map(|counter| Self::pair_from(counter, label)).expect("a scalar in range");
-        Self { pair: Arc::new(pair), label: label.to_owned() }
+        Self { pair: Arc::new(pair), label: label.to_owned(), curve: PhantomData }
     }
 
     fn pair_from(counter: u8, label: &str) -> Option<EcdsaKeyPair> {
-        let scalar = digest(&SHA384, &[P384_DOMAIN, &[counter], label.as_bytes()].concat());
+        let scalar = digest(C::HASH, &[C::DOMAIN, &[counter], label.as_bytes()].concat());
         let public =
-            PrivateKey::from_private_key(&ECDH_P384, scalar.as_ref()).ok()?.compute_public_key().ok()?;
-        let algorithm = &ECDSA_P384_SHA384_FIXED_SIGNING;
-        EcdsaKeyPair::from_private_key_and_public_key(algorithm, scalar.as_ref(), public.as_ref()).ok()
+            PrivateKey::from_private_key(C::AGREEMENT, scalar.as_ref()).ok()?.compute_public_key().ok()?;
+        EcdsaKeyPair::from_private_key_and_public_key(C::SIGNING, scalar.as_ref(), public.as_ref()).ok()
     }
 
-    /// The public key as an uncompressed point: `04 ‖ X ‖ Y`, 97 bytes (SEC 1 §2.3.3).
+    /// The public key as an uncompressed point: `04 ‖ X ‖ Y`, 65 bytes on P-256, 97 bytes on P-384 (SEC 1
+    /// §2.3.3).
     #[must_use]
     pub fn public_point(&self) -> &[u8] {
         self.pair.public_key().as_ref()
     }
 
-    /// The DER-encoded SubjectPublicKeyInfo: `id-ecPublicKey` on `secp384r1` (RFC 5480 §2.1.1).
+    /// The DER-encoded SubjectPublicKeyInfo: `id-ecPublicKey` on the named curve (RFC 5480 §2.1.1).
     #[must_use]
     pub fn spki(&self) -> Vec<u8> {
         let spki: PublicKeyX509Der<'_> = self.pair.public_key().as_der().expect("an encodable public key");
         spki.as_ref().to_vec()
     }
 
-    /// A randomised signature over `message`: `r ‖ s`, 48 bytes each, big-endian.
+    /// SHA-256 of [`Self::spki`], the form in which trust anchors are pinned.
     #[must_use]
-    pub fn sign(&self, message: &[u8]) -> [u8; 96] {
+    pub fn spki_sha256(&self) -> [u8; 32] {
+        sha256(&self.spki())
+    }
+
+    /// The key identifier of 20 bytes: SHA-1 of the public point (RFC 5280 §4.2.1.2, method 1).
+    #[must_use]
+    pub fn key_identifier(&self) -> [u8; 20] {
+        sha1(self.public_point())
+    }
+
+    /// A randomised signature over `message`: `r ‖ s`, big-endian, 32 bytes each on P-256 and 48 on P-384.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> C::Signature {
         let signature =
             self.pair.sign(&SystemRandom::new(), message).expect("ECDSA signing with a sound key");
-        signature.as_ref().try_into().expect("a P-384 signature has 96 bytes")
+        signature.as_ref().try_into().ok().expect("two numbers of the group's length")
+    }
+}
+
+/// Ecdsa-Sig-Value (RFC 3279 §2.2.3).
+#[derive(Sequence)]
+struct EcdsaSigValue {
+    r: Uint,
+    s: Uint,
+}
+
+impl<C: Curve> Signer for EcdsaKey<C> {
+    /// A DER-encoded Ecdsa-Sig-Value.
+    fn sign_x509(&self, message: &[u8]) -> Vec<u8> {
+        let signature = self.sign(message);
+        let (r, s) = signature.as_ref().split_at(signature.as_ref().len() / 2);
+        let number = |bytes: &[u8]| Uint::new(bytes).expect("a positive number");
+        encode(&EcdsaSigValue { r: number(r), s: number(s) })
     }
 }
 
 /// The DER-encoded SubjectPublicKeyInfo of the P-256 key that belongs to `label`: 91 bytes, for what wants an
 /// elliptic-curve key but no signature of it (a KMS root key, or a VEK on the wrong curve).
-///
-/// # Panics
-///
-/// For one label in 2^32, whose SHA-256 is no scalar of the group.
 #[must_use]
 pub fn p256_spki(label: &str) -> Vec<u8> {
-    let scalar = sha256(&[b"attestation lab: P-256 test key v1", label.as_bytes()].concat());
-    let key = PrivateKey::from_private_key(&ECDH_P256, &scalar).expect("a scalar in range");
-    let public = key.compute_public_key().expect("a public key");
-    let spki: PublicKeyX509Der<'_> = public.as_der().expect("an encodable public key");
-    spki.as_ref().to_vec()
+    P256Key::from_label(label).spki()
 }
 
 /// SHA-256 of `bytes`.
@@ -143,9 +237,15 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest(&SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
+fn sha1(bytes: &[u8]) -> [u8; 20] {
+    digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref().try_into().expect("SHA-1 has 20 bytes")
+}
+
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
+    use aws_lc_rs::signature::{
+        ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, UnparsedPublicKey,
+    };
 
     use super::*;
 
@@ -163,5 +263,16 @@ mod tests {
         UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, key.public_point())
             .verify(b"m", &key.sign(b"m"))
             .unwrap();
+        let key = P256Key::from_label("a");
+        assert_eq!((key.public_point().len(), key.spki().len()), (65, 91));
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.public_point())
+            .verify(b"m", &key.sign(b"m"))
+            .unwrap();
+        // Often enough that numbers with a leading zero byte, and with the highest bit set, are among them.
+        for _ in 0..1024 {
+            UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.public_point())
+                .verify(b"m", &key.sign_x509(b"m"))
+                .unwrap();
+        }
     }
 }

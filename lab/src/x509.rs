@@ -1,38 +1,40 @@
-//! Certificates and certificate revocation lists, encoded field by field so that a test can state each of them.
+//! Certificates and certificate revocation lists, encoded field by field so that a test can state each of
+//! them.
 //!
-//! The types of `x509-cert` only encode here, and `x509-cert` decodes nothing: a certificate may hold what no parser
-//! accepts.
+//! The types of `x509-cert` only encode here, and `x509-cert` decodes nothing: a certificate may hold what no
+//! parser accepts.
 
 #![expect(
     clippy::expect_used,
     reason = "the lab encodes bounded values, so a failure is a mistake in the lab"
 )]
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::{
     ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS, ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_CRL_NUMBER,
-    ID_CE_KEY_USAGE, ID_CE_SUBJECT_KEY_IDENTIFIER,
+    ID_CE_CRL_REASONS, ID_CE_KEY_USAGE, ID_CE_SUBJECT_KEY_IDENTIFIER,
 };
-use const_oid::db::rfc5912::ID_RSASSA_PSS;
+use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ID_RSASSA_PSS};
 use der::asn1::{Any, BitString, Ia5String, OctetString, Uint};
 use der::flagset::FlagSet;
-use der::{Decode as _, Encode, Sequence};
-use x509_cert::crl::RevokedCert;
+use der::{Decode as _, Encode, Sequence, Tag};
+use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::crl::CrlDistributionPoints;
 use x509_cert::ext::pkix::crl::dp::DistributionPoint;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, KeyUsages};
-use x509_cert::name::Name;
-use x509_cert::serial_number::SerialNumber;
+use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::{Time, Validity};
 
-use crate::keys::RsaKey;
+use crate::keys::Signer;
 use crate::time::x509_time;
 
-/// RSASSA-PSS-params (RFC 4055 §3.1) with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes: 54 bytes, without the
-/// default `trailerField`.
+/// RSASSA-PSS-params (RFC 4055 §3.1) with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes: 54 bytes,
+/// without the default `trailerField`.
 pub const PSS_PARAMETERS_DEFAULT: [u8; 54] = [
     0x30, 0x34, // SEQUENCE
     0xa0, 0x0f, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05,
@@ -45,8 +47,8 @@ pub const PSS_PARAMETERS_DEFAULT: [u8; 54] = [
 
 /// How the parameters of RSASSA-PSS spell the `trailerField` (RFC 4055 §3.1).
 ///
-/// Both forms mean the same, and both are in use by AMD: its ARKs, ASKs and ASVKs and the older VCEKs spell the
-/// field out, the newer VCEKs and its CRLs leave it to its default, as DER (X.690 §11.5) wants it.
+/// Both forms mean the same, and both are in use by AMD: its ARKs, ASKs and ASVKs and the older VCEKs spell
+/// the field out, the newer VCEKs and its CRLs leave it to its default, as DER (X.690 §11.5) wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PssEncoding {
     /// `trailerField` 1 is spelled out: 59 bytes of parameters.
@@ -68,14 +70,32 @@ impl PssEncoding {
         }
         parameters
     }
+}
 
+/// What a certificate or a list says of its signature (RFC 5280 §4.1.1.2). It need not be true of the key
+/// that signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureAlgorithm {
+    /// `id-RSASSA-PSS` with SHA-384 (RFC 4055 §3.1): AMD's authorities.
+    RsaPssSha384(PssEncoding),
+    /// `ecdsa-with-SHA256`, without parameters (RFC 5758 §3.2): Intel's authorities.
+    EcdsaSha256,
+}
+
+impl SignatureAlgorithm {
     fn identifier(self) -> AlgorithmIdentifierOwned {
-        let parameters = Any::from_der(&self.parameters()).expect("constant parameters");
-        AlgorithmIdentifierOwned { oid: ID_RSASSA_PSS, parameters: Some(parameters) }
+        match self {
+            Self::RsaPssSha384(encoding) => AlgorithmIdentifierOwned {
+                oid: ID_RSASSA_PSS,
+                parameters: Some(Any::from_der(&encoding.parameters()).expect("constant parameters")),
+            },
+            Self::EcdsaSha256 => AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_256, parameters: None },
+        }
     }
 }
 
-/// A certificate to be issued (RFC 5280 §4.1): every field of the TBSCertificate, and the form of its signature.
+/// A certificate to be issued (RFC 5280 §4.1): every field of the TBSCertificate, and the form of its
+/// signature.
 #[derive(Debug, Clone)]
 pub struct CertSpec {
     /// `version`, as it is encoded: 2 stands for v3.
@@ -95,10 +115,10 @@ pub struct CertSpec {
     /// `extensions`, in this order, duplicates included; an empty list omits the field.
     pub extensions: Vec<Extension>,
     /// The algorithm that the TBSCertificate names.
-    pub pss_encoding: PssEncoding,
+    pub algorithm: SignatureAlgorithm,
     /// The algorithm outside of the TBSCertificate, where it differs from the one inside (a defect: RFC 5280
     /// §4.1.1.2 wants them equal).
-    pub outer_pss_encoding: Option<PssEncoding>,
+    pub outer_algorithm: Option<SignatureAlgorithm>,
 }
 
 /// TBSCertificate (RFC 5280 §4.1.2), without the unique identifiers that nobody uses.
@@ -127,23 +147,24 @@ impl CertSpec {
         encode(&TbsCertificate {
             version: self.version,
             serial_number: Uint::new(&self.serial).expect("a serial number"),
-            signature: self.pss_encoding.identifier(),
+            signature: self.algorithm.identifier(),
             issuer: self.issuer.clone(),
             validity: Validity::new(x509_time(self.not_before), x509_time(self.not_after)),
             subject: self.subject.clone(),
             spki: SubjectPublicKeyInfoOwned::from_der(&self.spki).expect("a SubjectPublicKeyInfo"),
-            extensions: (!self.extensions.is_empty()).then(|| self.extensions.clone()),
+            extensions: some(&self.extensions),
         })
     }
 
-    /// The DER-encoded certificate, signed by `issuer_key`, whether or not that is the key of the issuer it names.
+    /// The DER-encoded certificate, signed by `issuer_key`, whether or not that is the key of the issuer it
+    /// names.
     ///
     /// # Panics
     ///
     /// As [`Self::tbs`].
     #[must_use]
-    pub fn sign(&self, issuer_key: &RsaKey) -> Vec<u8> {
-        signed(&self.tbs(), self.outer_pss_encoding.unwrap_or(self.pss_encoding), issuer_key)
+    pub fn sign(&self, issuer_key: &impl Signer) -> Vec<u8> {
+        signed(&self.tbs(), self.outer_algorithm.unwrap_or(self.algorithm), issuer_key)
     }
 
     /// Takes out every extension with the identifier `oid`.
@@ -171,12 +192,24 @@ pub struct CrlSpec {
     pub next_update: Option<u64>,
     /// `revokedCertificates`: serial number (unsigned, big-endian) and revocation date; an empty list omits the field.
     pub revoked: Vec<(Vec<u8>, u64)>,
+    /// `crlEntryExtensions` of every entry, in this order; an empty list omits the field.
+    pub entry_extensions: Vec<Extension>,
     /// `crlExtensions`, in this order; an empty list omits the field.
     pub extensions: Vec<Extension>,
     /// The algorithm that the TBSCertList names.
-    pub pss_encoding: PssEncoding,
+    pub algorithm: SignatureAlgorithm,
     /// The algorithm outside of the TBSCertList, where it differs from the one inside (a defect).
-    pub outer_pss_encoding: Option<PssEncoding>,
+    pub outer_algorithm: Option<SignatureAlgorithm>,
+}
+
+/// An entry of `revokedCertificates` (RFC 5280 §5.1.2.6). The serial number is not bounded, as `x509-cert`
+/// would: a positive number of 20 bytes may need 21 in DER, and Intel's do.
+#[derive(Sequence)]
+struct RevokedCertificate {
+    serial_number: Uint,
+    revocation_date: Time,
+    #[asn1(optional = "true")]
+    extensions: Option<Vec<Extension>>,
 }
 
 /// TBSCertList (RFC 5280 §5.1.2).
@@ -189,7 +222,7 @@ struct TbsCertList {
     #[asn1(optional = "true")]
     next_update: Option<Time>,
     #[asn1(optional = "true")]
-    revoked: Option<Vec<RevokedCert>>,
+    revoked: Option<Vec<RevokedCertificate>>,
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
     extensions: Option<Vec<Extension>>,
 }
@@ -199,22 +232,22 @@ impl CrlSpec {
     ///
     /// # Panics
     ///
-    /// If a serial number is empty or longer than 20 bytes, or a time is after the year 9999.
+    /// If a serial number is empty, or a time is after the year 9999.
     #[must_use]
     pub fn tbs(&self) -> Vec<u8> {
-        let revoked = self.revoked.iter().map(|(serial, date)| RevokedCert {
-            serial_number: SerialNumber::new(serial).expect("a serial number"),
+        let revoked = self.revoked.iter().map(|(serial, date)| RevokedCertificate {
+            serial_number: Uint::new(serial).expect("a serial number"),
             revocation_date: x509_time(*date),
-            crl_entry_extensions: None,
+            extensions: some(&self.entry_extensions),
         });
         encode(&TbsCertList {
             version: 1,
-            signature: self.pss_encoding.identifier(),
+            signature: self.algorithm.identifier(),
             issuer: self.issuer.clone(),
             this_update: x509_time(self.this_update),
             next_update: self.next_update.map(x509_time),
             revoked: (!self.revoked.is_empty()).then(|| revoked.collect()),
-            extensions: (!self.extensions.is_empty()).then(|| self.extensions.clone()),
+            extensions: some(&self.extensions),
         })
     }
 
@@ -224,8 +257,8 @@ impl CrlSpec {
     ///
     /// As [`Self::tbs`].
     #[must_use]
-    pub fn sign(&self, issuer_key: &RsaKey) -> Vec<u8> {
-        signed(&self.tbs(), self.outer_pss_encoding.unwrap_or(self.pss_encoding), issuer_key)
+    pub fn sign(&self, issuer_key: &impl Signer) -> Vec<u8> {
+        signed(&self.tbs(), self.outer_algorithm.unwrap_or(self.algorithm), issuer_key)
     }
 
     /// Adds an entry for the certificate with this serial number, revoked on the day of `this_update`.
@@ -236,6 +269,11 @@ impl CrlSpec {
     }
 }
 
+/// The extensions, or none where the list is empty: DER has no empty `Extensions` (RFC 5280 §4.1.2.9).
+fn some(extensions: &[Extension]) -> Option<Vec<Extension>> {
+    (!extensions.is_empty()).then(|| extensions.to_vec())
+}
+
 /// What certificates and lists have in common: the signed part, the algorithm, the signature.
 #[derive(Sequence)]
 struct Signed {
@@ -244,12 +282,24 @@ struct Signed {
     signature: BitString,
 }
 
-fn signed(tbs: &[u8], algorithm: PssEncoding, key: &RsaKey) -> Vec<u8> {
+fn signed(tbs: &[u8], algorithm: SignatureAlgorithm, key: &impl Signer) -> Vec<u8> {
     encode(&Signed {
         tbs: Any::from_der(tbs).expect("a SEQUENCE"),
         algorithm: algorithm.identifier(),
-        signature: BitString::from_bytes(&key.sign(tbs)).expect("a signature of whole bytes"),
+        signature: BitString::from_bytes(&key.sign_x509(tbs)).expect("a signature of whole bytes"),
     })
+}
+
+/// A distinguished name of single attributes, in this order: identifier, string type, text (RFC 5280
+/// §4.1.2.4).
+pub(crate) fn distinguished_name(attributes: &[(ObjectIdentifier, Tag, &str)]) -> Name {
+    let mut names = RdnSequence::default();
+    for (oid, tag, text) in attributes {
+        let value = Any::new(*tag, text.as_bytes()).expect("a short name");
+        let attributes = vec![AttributeTypeAndValue { oid: *oid, value }];
+        names.push(RelativeDistinguishedName::try_from(attributes).expect("one attribute"));
+    }
+    Name::from_der(&encode(&names)).expect("a sequence of relative names")
 }
 
 /// A certificate extension from the bytes inside of its OCTET STRING (RFC 5280 §4.1).
@@ -312,8 +362,36 @@ pub fn crl_number(number: u64) -> Extension {
     extension(ID_CE_CRL_NUMBER, false, &encode(&number))
 }
 
+/// `reasonCode` of a list's entry (RFC 5280 §5.3.1): 1 is `keyCompromise`.
+#[must_use]
+pub fn reason_code(code: u8) -> Extension {
+    extension(ID_CE_CRL_REASONS, false, &enumerated(code))
+}
+
+/// The DER encoding of an ENUMERATED from 0 to 127.
+pub(crate) fn enumerated(value: u8) -> Vec<u8> {
+    encode(&Any::new(Tag::Enumerated, [value]).expect("one byte"))
+}
+
 fn octets(bytes: &[u8]) -> OctetString {
     OctetString::new(bytes).expect("a short value")
+}
+
+/// DER-encoded certificates as PEM, in this order (RFC 7468 §5): lines of 64 characters, ended by LF.
+#[must_use]
+pub fn pem_chain<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut chain = String::new();
+    for der in certificates {
+        chain.push_str("-----BEGIN CERTIFICATE-----\n");
+        for (position, character) in BASE64_STANDARD.encode(der).chars().enumerate() {
+            if position > 0 && position % 64 == 0 {
+                chain.push('\n');
+            }
+            chain.push(character);
+        }
+        chain.push_str("\n-----END CERTIFICATE-----\n");
+    }
+    chain
 }
 
 /// The DER encoding of a value that is known to have one.

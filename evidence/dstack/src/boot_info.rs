@@ -113,10 +113,63 @@ pub fn snp_device_id(chip_id: &[u8; 64]) -> [u8; 32] {
     sha256(&[chip_id])
 }
 
+/// The registers of a TD that dstack's digests cover, 48 bytes each, as in the TD report of a quote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TdRegisters {
+    /// MRTD.
+    pub mrtd: [u8; 48],
+    /// RTMR0.
+    pub rtmr0: [u8; 48],
+    /// RTMR1.
+    pub rtmr1: [u8; 48],
+    /// RTMR2.
+    pub rtmr2: [u8; 48],
+    /// RTMR3, or its value after the event to which the digests are to reach, such as `boot-mr-done`.
+    pub rtmr3: [u8; 48],
+    /// MRCONFIGID.
+    pub mr_config_id: [u8; 48],
+    /// MROWNER.
+    pub mr_owner: [u8; 48],
+    /// MROWNERCONFIG.
+    pub mr_owner_config: [u8; 48],
+}
+
+/// `mr_system` of a TD: SHA-256 of MRTD, RTMR0, RTMR1, RTMR2, and the SHA-256 of the payload of the event
+/// `key-provider`. For an empty payload 32 zeros stand there: no key provider, or none yet at `boot-mr-done`.
+#[must_use]
+pub fn tdx_mr_system(registers: &TdRegisters, key_provider_payload: &[u8]) -> [u8; 32] {
+    let TdRegisters { mrtd, rtmr0, rtmr1, rtmr2, .. } = registers;
+    let key_provider =
+        if key_provider_payload.is_empty() { [0; 32] } else { sha256(&[key_provider_payload]) };
+    sha256(&[mrtd, rtmr0, rtmr1, rtmr2, &key_provider])
+}
+
+/// `mr_aggregated` of a TD: SHA-256 of MRTD and RTMR0 to RTMR3, followed by MRCONFIGID, MROWNER and
+/// MROWNERCONFIG if any of these three is not zero.
+#[must_use]
+pub fn tdx_mr_aggregated(registers: &TdRegisters) -> [u8; 32] {
+    let TdRegisters { mrtd, rtmr0, rtmr1, rtmr2, rtmr3, mr_config_id, mr_owner, mr_owner_config } = registers;
+    let configured = [*mr_config_id, *mr_owner, *mr_owner_config];
+    let configured = if configured == [[0; 48]; 3] { &[] } else { configured.as_flattened() };
+    sha256(&[mrtd, rtmr0, rtmr1, rtmr2, rtmr3, configured])
+}
+
+/// `device_id` of a TDX host: SHA-256 of the PPID in the PCK certificate, 16 bytes.
+#[must_use]
+pub fn tdx_device_id(ppid: &[u8; 16]) -> [u8; 32] {
+    sha256(&[ppid])
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use aws_lc_rs::digest::{SHA384, digest};
+
     use super::*;
+    use crate::events::RuntimeEvent;
     use crate::vectors;
+    use crate::wire::{Attestation, Platform};
 
     fn sample() -> BootInfo {
         BootInfo {
@@ -155,6 +208,108 @@ mod tests {
             hex::encode(snp_device_id(chip_id)),
             "310f86e9970d2b625f8a1024f05ea59d540743de63e9017c8c4c0f50a14a10a6"
         );
+    }
+
+    /// The registers of a quote, whose TD report body follows a header of 48 bytes.
+    fn registers(quote: &[u8]) -> TdRegisters {
+        let register = |offset: usize| *quote[48..][offset..].first_chunk().unwrap();
+        TdRegisters {
+            mrtd: register(136),
+            mr_config_id: register(184),
+            mr_owner: register(232),
+            mr_owner_config: register(280),
+            rtmr0: register(328),
+            rtmr1: register(376),
+            rtmr2: register(424),
+            rtmr3: register(472),
+        }
+    }
+
+    /// The registers and the log of a real attestation, and its registers as they were at the event
+    /// `boot-mr-done`.
+    fn real(test: &str, path: &str) -> Option<(TdRegisters, TdRegisters, Vec<RuntimeEvent>)> {
+        let attestation = Attestation::decode(&vectors::read(test, path)?).unwrap();
+        let Platform::Tdx { quote, .. } = &attestation.platform else { panic!("a tdx attestation") };
+        let replay = |events: &[RuntimeEvent]| {
+            events.iter().fold([0; 48], |value, event| {
+                digest(&SHA384, &[value, event.sha384()].concat()).as_ref().try_into().unwrap()
+            })
+        };
+        let events = attestation.runtime_events;
+        let at_launch = events.iter().position(|event| event.name == "boot-mr-done").unwrap();
+        let all = registers(quote);
+        assert_eq!(replay(&events), all.rtmr3, "{path}");
+        Some((all, TdRegisters { rtmr3: replay(&events[..=at_launch]), ..all }, events))
+    }
+
+    fn key_provider(events: &[RuntimeEvent]) -> &[u8] {
+        &events.iter().find(|event| event.name == "key-provider").unwrap().payload
+    }
+
+    fn digests(registers: &TdRegisters, key_provider: &[u8]) -> [String; 2] {
+        [tdx_mr_system(registers, key_provider), tdx_mr_aggregated(registers)].map(hex::encode)
+    }
+
+    #[test]
+    fn derivations_of_real_quotes() {
+        let test = "boot_info::derivations_of_real_quotes";
+        let Some((all, boot, events)) = real(test, "dstack/tdx-lite-getquote.json") else { return };
+        let runtime = [
+            "118f754a080ecb8527df65656ee4e7e97b891cf488ad6a38886ff0dbca0c8f70",
+            "c758fa624b62536ca77504c4c52745e70880220a178a615a859c52f8b101d2ee",
+        ];
+        assert_eq!(digests(&all, key_provider(&events)), runtime);
+        let boottime = [
+            "37a91fd6aac229d83a1850be9bf017455d1cf4815e8fcb77332119de7e1a52f7",
+            "f4e6117e0fdea4b23b5f32a2a59e7b7b99b64df237a9536fb2cb5ca2a270145e",
+        ];
+        assert_eq!(digests(&boot, &[]), boottime);
+
+        // MRCONFIGID, MROWNER and MROWNERCONFIG are zero.
+        let (all, _, events) = real(test, "dstack/quote-report.json").unwrap();
+        let runtime = [
+            "e1ae776a1492d4f87937b7e563d265c16300be4aba5d748207587023bb7dbb75",
+            "233c659f83048505bb1ef7f105245aa80f5d04e3d096c329da272d7ee13fbf38",
+        ];
+        assert_eq!(digests(&all, key_provider(&events)), runtime);
+    }
+
+    #[test]
+    fn every_register_counts() {
+        let all = TdRegisters {
+            mrtd: [0; 48],
+            rtmr0: [0; 48],
+            rtmr1: [0; 48],
+            rtmr2: [0; 48],
+            rtmr3: [0; 48],
+            mr_config_id: [0; 48],
+            mr_owner: [0; 48],
+            mr_owner_config: [0; 48],
+        };
+        let one = [1; 48];
+        let changed = [
+            TdRegisters { mrtd: one, ..all },
+            TdRegisters { rtmr0: one, ..all },
+            TdRegisters { rtmr1: one, ..all },
+            TdRegisters { rtmr2: one, ..all },
+            TdRegisters { rtmr3: one, ..all },
+            TdRegisters { mr_config_id: one, ..all },
+            TdRegisters { mr_owner: one, ..all },
+            TdRegisters { mr_owner_config: one, ..all },
+        ];
+        let aggregated: BTreeSet<_> = changed.iter().chain([&all]).map(tdx_mr_aggregated).collect();
+        assert_eq!(aggregated.len(), 9);
+        // `mr_system` covers the first four.
+        let system: BTreeSet<_> = changed.iter().map(|registers| tdx_mr_system(registers, &[])).collect();
+        assert_eq!(system.len(), 5);
+        assert_ne!(tdx_mr_system(&all, &[0]), tdx_mr_system(&all, &[]));
+    }
+
+    /// coreutils: `printf %032d 0 | xxd -r -p | sha256sum`.
+    #[test]
+    fn device_id_of_a_tdx_host() {
+        let zeros = "374708fff7719dd5979ec875d56cd2286f6d3cf7ec317a3b25632aab28ec37bb";
+        assert_eq!(hex::encode(tdx_device_id(&[0; 16])), zeros);
     }
 
     #[test]

@@ -1,68 +1,8 @@
-//! dstack's runtime events: what a guest extends into its register after boot, and how the log keeps it.
+//! dstack's TDX event log, and the runtime events in it.
 //!
-//! Source: `cc-eventlog/src/runtime_events.rs` and `cc-eventlog/src/tdx.rs`.
+//! Source: `cc-eventlog/src/tdx.rs`.
 
-use crate::hash::{sha256, sha384};
-
-/// The event type of every runtime event, in both digest versions.
-pub const RUNTIME_EVENT_TYPE: u32 = 0x0800_0001;
-
-/// Which bytes of an event are hashed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum EventVersion {
-    /// `event type (4 bytes, little-endian) ‖ ":" ‖ name ‖ ":" ‖ payload`. Fields are not length-delimited:
-    /// a colon can move between name and payload without a change of the digest.
-    #[default]
-    V1,
-    /// Canonical JSON (RFC 8785) with the members `name`, `payload` (lower-case hex) and `type`.
-    V2,
-}
-
-/// One event that the guest extended into its register.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuntimeEvent {
-    /// What happened, such as `app-id` or `system-ready`.
-    pub name: String,
-    /// The event's data; empty for a marker.
-    pub payload: Vec<u8>,
-    /// Which bytes are hashed. Encoding V0 has no such field: what it carries is [`EventVersion::V1`].
-    pub version: EventVersion,
-}
-
-impl RuntimeEvent {
-    /// The bytes whose hash is extended.
-    #[must_use]
-    pub fn preimage(&self) -> Vec<u8> {
-        match self.version {
-            EventVersion::V1 => [
-                RUNTIME_EVENT_TYPE.to_le_bytes().as_slice(),
-                b":",
-                self.name.as_bytes(),
-                b":",
-                self.payload.as_slice(),
-            ]
-            .concat(),
-            EventVersion::V2 => {
-                // `serde_json` escapes strings exactly as RFC 8785 section 3.2.2.2 asks.
-                let name = serde_json::Value::from(self.name.as_str());
-                let payload = hex::encode(&self.payload);
-                format!(r#"{{"name":{name},"payload":"{payload}","type":{RUNTIME_EVENT_TYPE}}}"#).into_bytes()
-            }
-        }
-    }
-
-    /// The digest extended into a SHA-256 register (vTPM PCR 14).
-    #[must_use]
-    pub fn sha256(&self) -> [u8; 32] {
-        sha256(&[&self.preimage()])
-    }
-
-    /// The digest extended into a SHA-384 register (RTMR3, NitroTPM PCR 14).
-    #[must_use]
-    pub fn sha384(&self) -> [u8; 48] {
-        sha384(&[&self.preimage()])
-    }
-}
+pub use evidence_event_log::runtime::{EventVersion, RUNTIME_EVENT_TYPE, RuntimeEvent};
 
 /// One entry of dstack's TDX event log: a firmware event of RTMR 0 to 2, or a runtime event of RTMR 3.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,38 +37,27 @@ impl TdxEvent {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use evidence_event_log::launch::Launch;
+    use evidence_event_log::runtime::RuntimeLog;
+
     use crate::vectors;
     use crate::wire::{Attestation, Platform};
-
-    fn event(name: &str, payload: &[u8], version: EventVersion) -> RuntimeEvent {
-        RuntimeEvent { name: name.to_owned(), payload: payload.to_vec(), version }
-    }
-
-    #[test]
-    fn preimages() {
-        assert_eq!(
-            event("app-id", &[0xde, 0xad], EventVersion::V1).preimage(),
-            b"\x01\0\0\x08:app-id:\xde\xad"
-        );
-        let preimage = |name| String::from_utf8(event(name, &[0xAB], EventVersion::V2).preimage()).unwrap();
-        assert_eq!(preimage("app-id"), r#"{"name":"app-id","payload":"ab","type":134217729}"#);
-        // RFC 8785 section 3.2.2.2: short escapes where JSON has them, other controls as lower-case \u00xx.
-        let escaped = r#"{"name":"\"\\\b\f\n\r\t\u001f/é🦀","payload":"ab","type":134217729}"#;
-        assert_eq!(preimage("\"\\\u{8}\u{c}\n\r\t\u{1f}/é🦀"), escaped);
-    }
 
     #[test]
     fn digests_of_a_real_log() {
         let path = "dstack/simulator-attestation.bin";
         let Some(bytes) = vectors::read("events::digests_of_a_real_log", path) else { return };
-        let Platform::Tdx { event_log, .. } = Attestation::decode(&bytes).unwrap().platform else {
+        let Platform::Tdx { quote, event_log, .. } = Attestation::decode(&bytes).unwrap().platform else {
             panic!("a tdx attestation")
         };
         let runtime: Vec<_> = event_log.iter().filter_map(|e| Some((e, e.runtime_event()?))).collect();
         assert_eq!(runtime.len(), 9);
-        for (logged, event) in runtime {
+        for (logged, event) in &runtime {
             assert_eq!(logged.digest, event.sha384());
         }
+        let log = RuntimeLog::new(runtime.into_iter().map(|(_, event)| event).collect()).unwrap();
+        // RTMR3 of a quote of version 4.
+        assert_eq!(log.replay_sha384(), quote[520..568]);
+        assert!(Launch::read(log.launch_events().unwrap()).is_ok());
     }
 }

@@ -17,6 +17,7 @@ pub mod events;
 pub mod image;
 pub mod mr_config;
 pub mod snp_measurement;
+pub mod tdx_measurement;
 pub mod vm_config;
 pub mod wire;
 

@@ -3,8 +3,12 @@
 //! The host writes it as JSON; the platform commits to its exact bytes at launch: in `HOST_DATA` on AMD
 //! SEV-SNP, in `MRCONFIGID` on Intel TDX. Source: `dstack-types/src/mr_config.rs`.
 //!
-//! dstack's second form of `MRCONFIGID` hashes with Keccak-256, which `aws-lc-rs` does not offer: it is not
-//! built here. A caller tells the forms apart by the first byte of the register.
+//! `MRCONFIGID` has three forms, told apart by its first byte ([`MrConfigId`]): the first commits to the
+//! application's compose file alone, the second to the identity, the third to the document.
+
+mod id;
+
+pub use id::{MrConfigClaim, MrConfigId, MrConfigIdError, mr_config_id_v1, mr_config_id_v2, mr_config_id_v3};
 
 use crate::hash::sha256;
 use crate::json::{Hex, JsonError, Object};
@@ -39,6 +43,16 @@ impl KeyProvider {
             "kms" => Some(Self::Kms),
             "tpm" => Some(Self::Tpm),
             _ => None,
+        }
+    }
+
+    /// The byte in `MRCONFIGID`'s second form.
+    fn kind(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Local => 1,
+            Self::Kms => 2,
+            Self::Tpm => 3,
         }
     }
 
@@ -155,26 +169,6 @@ fn instance_id(object: &mut Object) -> Result<Option<[u8; 20]>, JsonError> {
 #[must_use]
 pub fn host_data(document: &[u8]) -> [u8; 32] {
     sha256(&[HASH_DOMAIN, document])
-}
-
-/// `MRCONFIGID` (48 bytes) in dstack's first form: `0x01 ‖ compose hash ‖ 15 zeros`.
-#[must_use]
-pub fn mr_config_id_v1(compose_hash: &[u8; 32]) -> [u8; 48] {
-    mr_config_id(1, compose_hash)
-}
-
-/// `MRCONFIGID` (48 bytes) in dstack's third form: `0x03 ‖ `[`host_data`]`(document) ‖ 15 zeros`.
-#[must_use]
-pub fn mr_config_id_v3(document: &[u8]) -> [u8; 48] {
-    mr_config_id(3, &host_data(document))
-}
-
-fn mr_config_id(version: u8, hash: &[u8; 32]) -> [u8; 48] {
-    let mut id = [0; 48];
-    for (to, from) in id.iter_mut().zip(std::iter::once(&version).chain(hash)) {
-        *to = *from;
-    }
-    id
 }
 
 #[cfg(test)]

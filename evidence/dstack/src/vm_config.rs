@@ -5,6 +5,10 @@
 //! a measurement is recomputed from, are strict. Source: `dstack-types/src/lib.rs` (`VmConfig`),
 //! `dstack-mr/src/sev.rs`.
 
+mod tdx;
+
+pub use tdx::{QemuVersion, TdxAttestationVariant, TdxLaunch, TdxMachine};
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -32,6 +36,12 @@ pub struct VmConfig {
     pub mr_config: Option<String>,
     /// The inputs of the SEV-SNP launch measurement.
     pub sev_snp_measurement: Option<SnpLaunch>,
+    /// How the VMM wants the TDX launch to be measured. This alone says so: `tdx_measurement` may be there or
+    /// not.
+    pub tdx_attestation_variant: TdxAttestationVariant,
+    /// The inputs of the TDX launch measurement. Where there are none, the keys of the machine stay in
+    /// `other`.
+    pub tdx_measurement: Option<TdxLaunch>,
     /// Everything else, by key, as the VMM wrote it. An outer object's own keys come along;
     /// where both objects have a key, the VM's own counts.
     pub other: BTreeMap<String, Value>,
@@ -95,6 +105,18 @@ pub enum VmConfigError {
         /// The number found.
         found: usize,
     },
+    /// Another way to measure a TDX launch.
+    #[error("tdx attestation variant legacy or lite expected, found {found:?}")]
+    TdxAttestationVariant {
+        /// The name found.
+        found: String,
+    },
+    /// No version of QEMU, or one whose launches are not known.
+    #[error("qemu version of three numbers and at least 8.0.0 expected, found {found:?}")]
+    QemuVersion {
+        /// The version found.
+        found: String,
+    },
 }
 
 impl VmConfig {
@@ -116,11 +138,14 @@ impl VmConfig {
         };
         let mut both = Both { outer: &mut outer, nested: nested.as_mut() };
         let launch: Option<String> = both.value(MEASUREMENT)?;
+        let variant: Option<String> = both.value("tdx_attestation_variant")?;
         let mut config = Self {
             os_image_hash: both.value("os_image_hash")?,
             cpu_count: both.value("cpu_count")?,
             mr_config: both.value("mr_config")?,
             sev_snp_measurement: launch.as_deref().map(SnpLaunch::parse).transpose()?,
+            tdx_attestation_variant: variant.map_or(Ok(TdxAttestationVariant::Legacy), |v| v.try_into())?,
+            tdx_measurement: TdxLaunch::take(&mut both)?,
             other: outer.rest().into_iter().collect(),
         };
         config.other.extend(nested.into_iter().flat_map(Object::rest));
@@ -145,6 +170,11 @@ impl Both<'_> {
             (Some(outer), Some(nested)) if outer != nested => Err(VmConfigError::Ambiguous { key }),
             (outer, nested) => Ok(nested.or(outer)),
         }
+    }
+
+    /// A value that dstack writes as `null` where there is none.
+    fn nullable<T: FromJson + PartialEq>(&mut self, key: &'static str) -> Result<Option<T>, VmConfigError> {
+        Ok(self.value(key)?.and_then(|Nullable(value)| value))
     }
 }
 
@@ -201,6 +231,7 @@ impl SnpMachine {
     }
 }
 
+#[derive(PartialEq)]
 struct Nullable<T>(Option<T>);
 
 impl<T: FromJson> FromJson for Nullable<T> {

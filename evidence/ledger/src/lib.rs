@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod hex;
 mod kind;
 
 use std::{borrow::Cow, fmt};
 
+pub use hex::Hex;
 pub use kind::{ErrorKind, Fault};
 
 use serde::{Serialize, Serializer};

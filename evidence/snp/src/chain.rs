@@ -12,7 +12,7 @@ use moka::sync::Cache;
 
 use crate::{
     Anchors, Error, Report, VekCertificate, VekKind,
-    anchors::{self, issuer_name},
+    anchors::{self, issuer_name, root_name},
     checks,
 };
 
@@ -122,9 +122,9 @@ impl VerifiedVek {
         let (product, kind) = (certificate.product, certificate.kind);
 
         // 2. ARK and ASK or ASVK of the certificate's product: only the pinned ones.
-        let ark = all.iter().find(|authority| input.anchors.is_ark(product, authority));
+        let ark = all.iter().find(|authority| input.anchors.pins(&root_name(product), authority));
         let ark = ledger.record(checks::ROOT_PINNED, ark.ok_or(Error::RootNotPinned(product)))?;
-        let issuer = all.iter().find(|authority| input.anchors.is_issuer(product, kind, authority));
+        let issuer = all.iter().find(|authority| input.anchors.pins(&issuer_name(product, kind), authority));
         let issuer = ledger.record(
             checks::ISSUER_PINNED,
             issuer.ok_or_else(|| Error::IssuerNotPinned(issuer_name(product, kind))),

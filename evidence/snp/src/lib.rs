@@ -15,13 +15,13 @@ mod tcb;
 mod vek;
 mod verify;
 
-pub use anchors::{AMD_PINS, Anchors, certificates};
+pub use anchors::{AMD_PINS, amd_anchors, certificates};
 pub use bits::{GuestPolicy, PlatformInfo, SignerInfo, SigningKey};
 pub use cert_table::{CertificateKind, CertificateTable, CertificateTableError, read_certificates};
 pub use chain::ChainCache;
 pub use error::Error;
-pub use evidence_x509::{Pin, UnixTime};
-pub use policy::{GuestPolicyBit, Hex, MinimumTcb, PlatformInfoBit, Policy, PolicyError};
+pub use evidence_x509::{Anchors, Pin, UnixTime};
+pub use policy::{GuestPolicyBit, MinimumTcb, PlatformInfoBit, Policy, PolicyError};
 pub use product::{CpuId, Product};
 pub use report::{FirmwareVersion, REPORT_LEN, Report, SIGNED_LEN};
 pub use tcb::Tcb;

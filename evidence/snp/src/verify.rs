@@ -3,13 +3,13 @@
 use std::{collections::BTreeSet, ops::Deref};
 
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
-use evidence_ledger::{Check, Failed, Ledger};
+use evidence_ledger::{Check, Failed, Hex, Ledger};
 use evidence_x509::UnixTime;
 use subtle::ConstantTimeEq;
 
 use crate::{
     Anchors, ChainCache, Error, Policy, Product, Report, SigningKey, Tcb, VekCertificate, VekKind,
-    chain::ChainInput, checks, policy::Hex,
+    chain::ChainInput, checks,
 };
 
 /// SIGNATURE_ALGO: ECDSA P-384 with SHA-384 (56860 rev. 1.58, signature algorithm encodings).

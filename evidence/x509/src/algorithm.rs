@@ -26,6 +26,13 @@ pub static ECDSA_P384_SHA384: &dyn SignatureVerificationAlgorithm = &Algorithm {
     verification: &signature::ECDSA_P384_SHA384_ASN1,
 };
 
+/// ECDSA with P-256 and SHA-256, signature in DER (RFC 5758 §3.2).
+pub static ECDSA_P256_SHA256: &dyn SignatureVerificationAlgorithm = &Algorithm {
+    public_key: alg_id::ECDSA_P256,
+    signature: alg_id::ECDSA_SHA256,
+    verification: &signature::ECDSA_P256_SHA256_ASN1,
+};
+
 /// id-RSASSA-PSS and RSASSA-PSS-params { [0] sha384, [1] mgf1 sha384, [2] 48, [3] 1 }: RFC 4055 §3.1.
 const PSS_SHA384_EXPLICIT_TRAILER: [u8; 70] = *b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30\x39\
 \xa0\x0f\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\

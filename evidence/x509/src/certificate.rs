@@ -1,14 +1,13 @@
 //! One certificate, read once.
 
 use std::{
-    borrow::Cow,
     fmt,
     time::{Duration, UNIX_EPOCH},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
 use const_oid::{ObjectIdentifier, db::rfc4519::COMMON_NAME};
-use der::{Decode, Encode};
+use der::{Decode, Encode, pem::LineEnding};
 use x509_cert::{name::Name, time::Time};
 
 use crate::CertificateError;
@@ -53,24 +52,6 @@ impl fmt::Display for Moment {
             Some(time) if self.0 <= LAST => humantime::format_rfc3339_seconds(time).fmt(f),
             _ => write!(f, "{} s after 1970", self.0),
         }
-    }
-}
-
-/// A trust anchor: who a certificate is for, and which key it holds.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Pin {
-    /// The subject's common name.
-    pub subject: Cow<'static, str>,
-    /// SHA-256 of the DER SubjectPublicKeyInfo.
-    pub spki_sha256: [u8; 32],
-}
-
-impl Pin {
-    /// Whether `certificate` is the one that is pinned.
-    pub fn matches(&self, certificate: &Certificate) -> bool {
-        !self.subject.is_empty()
-            && self.subject == certificate.subject
-            && self.spki_sha256 == certificate.spki_sha256
     }
 }
 
@@ -163,6 +144,12 @@ impl Certificate {
     /// The DER bytes.
     pub fn der(&self) -> &[u8] {
         &self.der
+    }
+
+    /// The certificate as PEM text (RFC 7468 §5).
+    pub fn pem(&self) -> String {
+        // Base64 of at most MAX_CERTIFICATE bytes under a constant label does not fail.
+        der::pem::encode_string("CERTIFICATE", LineEnding::LF, &self.der).unwrap_or_default()
     }
 
     /// The subject's common name; empty if the subject has not exactly one.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod algorithm;
+mod anchors;
 mod certificate;
 mod error;
 mod path;
@@ -10,8 +11,9 @@ mod signed;
 #[cfg(test)]
 mod tests;
 
-pub use algorithm::{ECDSA_P384_SHA384, RSA_PSS_SHA384, RSA_PSS_SHA384_EXPLICIT_TRAILER};
-pub use certificate::{Certificate, MAX_CERTIFICATE, MAX_PEM, Moment, Pin, Window};
+pub use algorithm::{ECDSA_P256_SHA256, ECDSA_P384_SHA384, RSA_PSS_SHA384, RSA_PSS_SHA384_EXPLICIT_TRAILER};
+pub use anchors::{Anchors, Pin};
+pub use certificate::{Certificate, MAX_CERTIFICATE, MAX_PEM, Moment, Window};
 pub use error::{CertificateError, PathError, RevocationListError};
 pub use path::{verify_path, verify_validity};
 pub use pki_types::{SignatureVerificationAlgorithm, UnixTime};

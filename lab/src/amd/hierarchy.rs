@@ -1,27 +1,19 @@
 //! The certificate authorities of a product line: ARK, ASK and ASVK.
 
-#![expect(
-    clippy::expect_used,
-    reason = "the lab encodes constant names, so a failure is a mistake in the lab"
-)]
-
 use std::sync::{Arc, LazyLock};
 
-use const_oid::ObjectIdentifier;
 use const_oid::db::rfc4519;
 use const_oid::db::rfc5280::ID_CE_KEY_USAGE;
-use der::asn1::Any;
-use der::{Decode as _, Tag};
-use x509_cert::attr::AttributeTypeAndValue;
+use der::Tag;
 use x509_cert::ext::pkix::KeyUsages;
-use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+use x509_cert::name::Name;
 
 use super::Product;
 use crate::keys::RsaKey;
 use crate::time::utc_day;
 use crate::x509::{
-    CertSpec, PssEncoding, authority_key_identifier, basic_constraints, crl_distribution_point, encode,
-    extension, key_usage, subject_key_identifier,
+    CertSpec, PssEncoding, SignatureAlgorithm, authority_key_identifier, basic_constraints,
+    crl_distribution_point, distinguished_name, extension, key_usage, subject_key_identifier,
 };
 
 /// `keyCertSign` as AMD's ASKs and ASVKs encode it: a bit string with 1 unused bit, where DER (X.690 §11.2.2) strips the
@@ -207,8 +199,8 @@ impl Hierarchy {
             subject: amd_name(common_name),
             spki: key.spki().to_vec(),
             extensions: Vec::new(),
-            pss_encoding: PssEncoding::Explicit,
-            outer_pss_encoding: None,
+            algorithm: SignatureAlgorithm::RsaPssSha384(PssEncoding::Explicit),
+            outer_algorithm: None,
         }
     }
 
@@ -232,22 +224,12 @@ impl Hierarchy {
 /// only the common name changes.
 #[must_use]
 pub fn amd_name(common_name: &str) -> Name {
-    let mut sequence = RdnSequence::default();
-    for (oid, tag, value) in [
+    distinguished_name(&[
         (rfc4519::ORGANIZATIONAL_UNIT_NAME, Tag::Utf8String, "Engineering"),
         (rfc4519::COUNTRY_NAME, Tag::PrintableString, "US"),
         (rfc4519::LOCALITY_NAME, Tag::Utf8String, "Santa Clara"),
         (rfc4519::ST, Tag::Utf8String, "CA"),
         (rfc4519::ORGANIZATION_NAME, Tag::Utf8String, "Advanced Micro Devices"),
         (rfc4519::COMMON_NAME, Tag::Utf8String, common_name),
-    ] {
-        sequence.push(relative_name(oid, tag, value));
-    }
-    Name::from_der(&encode(&sequence)).expect("a sequence of relative names")
-}
-
-fn relative_name(oid: ObjectIdentifier, tag: Tag, value: &str) -> RelativeDistinguishedName {
-    let value = Any::new(tag, value.as_bytes()).expect("a short name");
-    let attributes = vec![AttributeTypeAndValue { oid, value }];
-    RelativeDistinguishedName::try_from(attributes).expect("one attribute")
+    ])
 }

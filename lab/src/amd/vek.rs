@@ -13,7 +13,7 @@ use super::hierarchy::{Hierarchy, amd_name};
 use super::{Product, Tcb};
 use crate::keys::EcKey;
 use crate::time::utc_day;
-use crate::x509::{CertSpec, PssEncoding, encode, extension};
+use crate::x509::{CertSpec, PssEncoding, SignatureAlgorithm, encode, extension};
 
 /// The identifiers of AMD's certificate extensions (publication 57230).
 pub mod oid {
@@ -169,8 +169,8 @@ impl VekSpec {
             subject: amd_name(&self.common_name),
             spki: self.key().spki(),
             extensions: self.extensions(),
-            pss_encoding: self.pss_encoding,
-            outer_pss_encoding: None,
+            algorithm: SignatureAlgorithm::RsaPssSha384(self.pss_encoding),
+            outer_algorithm: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Reports that a provider's VLEK signed, as `evidence-snp` verifies them for a backend that accepts them.
 
 use evidence_ledger::Failed;
-use evidence_snp::{Anchors, ChainCache, Error, Pin, Policy, VekKind, VerifiedReport, VerifyReport};
+use evidence_snp::{Anchors, ChainCache, Error, Pin, Policy, VekKind, VerifiedReport, VerifyReport, amd_anchors};
 use lab::amd::{Hierarchy, Product, ReportSpec, VekSpec};
 
 use crate::{
@@ -109,7 +109,7 @@ fn real_vlek_reports_give_their_stated_verdicts() {
                 certificates: &[&vector.evidence.certificates[0], asvk.der()],
                 endorsements: &[],
                 revocation_lists: &[],
-                anchors: &Anchors::amd(),
+                anchors: &amd_anchors(),
                 signed_by: VekKind::Vlek,
                 report_data: &vector.report_data,
                 policy: &policy,
@@ -186,7 +186,7 @@ fn one_cache_serves_reports_of_several_keys() {
         }
         // A chain that was verified under one set of roots, or at one time, was not verified under others.
         let (report, signed_by, _) = &reports[0];
-        assert_eq!(judge(report, *signed_by, &Anchors::amd(), june_2026()), "chain-signatures");
+        assert_eq!(judge(report, *signed_by, &amd_anchors(), june_2026()), "chain-signatures");
         let late = lab::time::utc_day(2034, 1, 1);
         assert_eq!(judge(report, *signed_by, &anchors, late), "chain-validity");
     }

@@ -1,4 +1,6 @@
+use super::tdx::TDX_MEASUREMENT;
 use super::*;
+use crate::image;
 use crate::image::SNP_MEASUREMENT;
 use crate::vectors;
 use crate::wire::{Attestation, Platform, Request};
@@ -99,4 +101,125 @@ fn measurement_inputs_are_strict() {
     assert_eq!(SnpLaunch::parse(&mixed), Err(unknown("base_cmdline")));
     let unpadded = split.replace("YQ==", "YQ");
     assert!(matches!(SnpLaunch::parse(&unpadded), Err(VmConfigError::Json(JsonError::WrongType { .. }))));
+}
+
+fn config_of(test: &str, path: &str) -> Option<VmConfig> {
+    let attestation = Attestation::decode(&vectors::read(test, path)?).unwrap();
+    Some(VmConfig::parse(&attestation.config).unwrap())
+}
+
+#[test]
+fn tdx_launches_of_real_guests() {
+    let test = "vm_config::tdx_launches_of_real_guests";
+    let Some(lite) = config_of(test, "dstack/tdx-lite-getquote.json") else { return };
+    assert_eq!(Some(&lite), config_of(test, "dstack/tdx-lite-attestation.json").as_ref());
+    assert_eq!((lite.cpu_count, lite.tdx_attestation_variant), (Some(2), TdxAttestationVariant::Lite));
+    let TdxLaunch { material, machine } = lite.tdx_measurement.unwrap();
+    assert!(material.verify(image::TDX_MEASUREMENT, lite.os_image_hash.as_ref()).is_ok());
+    let expected = TdxMachine {
+        memory_size: 2 << 30,
+        qemu_version: Some(QemuVersion { major: 8, minor: 2, patch: 2 }),
+        qemu_single_pass_add_pages: None,
+        ovmf_variant: Some("pre202505".to_owned()),
+    };
+    assert_eq!(machine, expected);
+    assert!(machine.two_pass_add_pages());
+
+    // Without a measurement document the machine's keys are the VMM's own affair.
+    let legacy = config_of(test, "dstack/quote-report.json").unwrap();
+    assert_eq!((legacy.tdx_attestation_variant, legacy.tdx_measurement), (Default::default(), None));
+    assert_eq!(legacy.other["memory_size"], 64_u64 << 30);
+    assert_eq!(legacy.other["qemu_single_pass_add_pages"], false);
+}
+
+const TDX: &str = r#"{"memory_size":1,"qemu_version":null,"tdx_attestation_variant":"lite",
+    "tdx_measurement":{"checksum_file":"YQ==","measurement":"Yg=="}}"#;
+
+fn tdx_with(from: &str, to: &str) -> Result<VmConfig, VmConfigError> {
+    assert!(TDX.contains(from));
+    VmConfig::parse(&TDX.replacen(from, to, 1))
+}
+
+#[test]
+fn tdx_launches_are_strict() {
+    let machine = TdxMachine {
+        memory_size: 1,
+        qemu_version: None,
+        qemu_single_pass_add_pages: None,
+        ovmf_variant: None,
+    };
+    assert_eq!(VmConfig::parse(TDX).unwrap().tdx_measurement.unwrap().machine, machine);
+    let nested = format!(r#"{{"vm_config":{TDX}}}"#);
+    assert_eq!(VmConfig::parse(&nested), VmConfig::parse(TDX));
+
+    let refused = |from, to| tdx_with(from, to).unwrap_err();
+    let (document, key) = (TDX_MEASUREMENT, "x".to_owned());
+    let unknown = JsonError::UnknownKey { document, key }.into();
+    assert_eq!(refused(r#"{"checksum"#, r#"{"x":1,"checksum"#), unknown);
+    let missing = |document, key| JsonError::MissingKey { document, key }.into();
+    assert_eq!(refused(r#""checksum_file":"YQ==","#, ""), missing(TDX_MEASUREMENT, "checksum_file"));
+    assert_eq!(refused(r#","measurement":"Yg==""#, ""), missing(TDX_MEASUREMENT, "measurement"));
+    assert_eq!(refused(r#""memory_size":1,"#, ""), missing(CONFIG, "memory_size"));
+    let wrong = |from, to| matches!(refused(from, to), VmConfigError::Json(JsonError::WrongType { .. }));
+    assert!(wrong(r#""memory_size":1"#, r#""memory_size":"1""#));
+    assert!(wrong(r#""memory_size":1"#, r#""memory_size":1,"qemu_single_pass_add_pages":0"#));
+    assert!(wrong("null", "8"));
+    assert!(wrong("YQ==", "YQ"));
+    let found = "Lite".to_owned();
+    assert_eq!(refused("lite", "Lite"), VmConfigError::TdxAttestationVariant { found });
+    let twice = nested.replacen('{', r#"{"memory_size":2,"#, 1);
+    assert_eq!(VmConfig::parse(&twice), Err(VmConfigError::Ambiguous { key: "memory_size" }));
+}
+
+#[test]
+fn a_variant_needs_no_measurement_and_selects_none() {
+    let lite = VmConfig::parse(r#"{"tdx_attestation_variant":"lite"}"#).unwrap();
+    assert_eq!((lite.tdx_attestation_variant, lite.tdx_measurement), (TdxAttestationVariant::Lite, None));
+    let legacy = tdx_with(r#""tdx_attestation_variant":"lite","#, "").unwrap();
+    assert_eq!(legacy.tdx_attestation_variant, TdxAttestationVariant::Legacy);
+    assert!(legacy.tdx_measurement.is_some());
+    assert_eq!(tdx_with("lite", "legacy").unwrap(), legacy);
+}
+
+#[test]
+fn pages_are_added_in_two_passes_by_qemu_8_or_where_the_vmm_says_so() {
+    let two_pass = |version: Option<&str>, qemu_single_pass_add_pages| {
+        let qemu_version = version.map(|version| version.parse().unwrap());
+        TdxMachine { memory_size: 1, qemu_version, qemu_single_pass_add_pages, ovmf_variant: None }
+            .two_pass_add_pages()
+    };
+    for (version, unset) in [
+        (None, false),
+        (Some("8.0.0"), true),
+        (Some("8.2.2"), true),
+        (Some("8.99.99"), true),
+        (Some("9.0.0"), false),
+        (Some("9.1.0"), false),
+        (Some("10.0.2"), false),
+    ] {
+        assert_eq!(two_pass(version, None), unset, "{version:?}");
+        assert!(two_pass(version, Some(true)));
+        assert!(!two_pass(version, Some(false)));
+    }
+}
+
+#[test]
+fn versions_of_qemu() {
+    let parse = |text: &str| text.parse::<QemuVersion>();
+    assert_eq!(parse("10.2.34"), Ok(QemuVersion { major: 10, minor: 2, patch: 34 }));
+    for bad in [
+        "",
+        "9",
+        "9.1",
+        "9.1.0.0",
+        "9.1.x",
+        "9.1.",
+        "+9.1.0",
+        "9.1.0-rc1",
+        " 9.1.0",
+        "7.2.0",
+        "4294967296.0.0",
+    ] {
+        assert_eq!(parse(bad), Err(VmConfigError::QemuVersion { found: bad.to_owned() }));
+    }
 }

@@ -1,0 +1,66 @@
+//! From dstack's formats to the payload.
+
+use evidence_dstack::{
+    events::TdxEvent,
+    vm_config::{TdxLaunch, VmConfig},
+    wire::{Attestation, Platform},
+};
+use evidence_tdx::Quote;
+use serde_bytes::ByteBuf;
+
+use crate::{BootEvent, BootLog, Error, LaunchEvidence, TdxEvidence};
+
+/// The register of the runtime events.
+const RTMR3: u32 = 3;
+
+impl TdxEvidence {
+    /// The payload of one of dstack's attestations (V0, V1 or the verifier's JSON, decoded by [`Attestation::decode`]).
+    ///
+    /// Zeros after the quote are cut. Digests that the log gives for runtime events are left behind: they are made of the
+    /// events themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotTdx`] for another platform; [`Error::VmConfig`] for a configuration that cannot be read; errors of the
+    /// quote's form.
+    pub fn from_dstack(attestation: &Attestation) -> Result<Self, Error> {
+        let Platform::Tdx { quote, event_log } = &attestation.platform else {
+            return Err(Error::NotTdx(attestation.platform.tee_variant()));
+        };
+        let config = VmConfig::parse(&attestation.config)?;
+        let mut evidence = Self::new(Quote::trim_padding(quote)?.to_vec());
+        let (runtime, boot): (Vec<&TdxEvent>, Vec<&TdxEvent>) =
+            event_log.iter().partition(|event| event.imr == RTMR3);
+        evidence.boot_log = boot_log(&boot)?;
+        evidence.runtime_events =
+            runtime.iter().filter_map(|event| Some((&event.runtime_event()?).into())).collect();
+        evidence.mr_config = config.mr_config.filter(|document| !document.is_empty());
+        evidence.launch = config.tdx_measurement.map(launch);
+        Ok(evidence)
+    }
+}
+
+/// A log that dstack put into a certificate has its ACPI events alone.
+fn boot_log(events: &[&TdxEvent]) -> Result<Option<BootLog>, Error> {
+    let convert = |event: &&TdxEvent| {
+        let rtmr = u8::try_from(event.imr).map_err(|_| Error::BootRegister(u8::MAX))?;
+        Ok(BootEvent { rtmr, digest: ByteBuf::from(event.digest.clone()), name: event.event.clone() })
+    };
+    let converted = events.iter().map(convert).collect::<Result<Vec<_>, Error>>()?;
+    let only_acpi = converted.iter().all(|event| event.rtmr == 0 && event.name.starts_with("acpi-"));
+    Ok(match converted.is_empty() {
+        true => None,
+        false if only_acpi => Some(BootLog::Acpi(converted)),
+        false => Some(BootLog::Digests(converted)),
+    })
+}
+
+fn launch(launch: TdxLaunch) -> LaunchEvidence {
+    let two_pass = launch.machine.two_pass_add_pages();
+    LaunchEvidence {
+        checksum_file: ByteBuf::from(launch.material.checksum_file),
+        measurement: ByteBuf::from(launch.material.measurement),
+        memory_size: launch.machine.memory_size,
+        two_pass,
+    }
+}

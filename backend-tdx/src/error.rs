@@ -1,0 +1,178 @@
+//! Why Evidence was refused.
+
+use backend_api::{ErrorKind, cbor::CborError};
+use evidence_dstack::{
+    image::ImageError, mr_config::MrConfigIdError, tdx_measurement::TdxMeasurementError,
+    vm_config::VmConfigError,
+};
+use evidence_event_log::{EventLogError, launch::LaunchError as LaunchEventsError, runtime::RuntimeLogError};
+use evidence_tdx::{Error as QuoteError, launch::LaunchError};
+
+/// Why Evidence was refused, in detail. [`backend_api::Error::detail`] gives it back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The log does not name the three ACPI files.
+    #[error(
+        "boot log names {found} digests of ACPI files, expected acpi-loader, acpi-rsdp and acpi-tables, once each in this order"
+    )]
+    AcpiEvents {
+        /// How many it names.
+        found: usize,
+    },
+    /// The boot log is not in its format.
+    #[error(transparent)]
+    BootLog(#[from] EventLogError),
+    /// A boot event of a register that a boot does not extend.
+    #[error("boot event of RTMR{0}, expected RTMR0, RTMR1 or RTMR2")]
+    BootRegister(u8),
+    /// A document that nothing commits to.
+    #[error("the evidence has a configuration document, and MRCONFIGID does not commit to one")]
+    DocumentUncommitted,
+    /// A version of runtime events that is not known.
+    #[error("runtime event has version {0}, expected 1 or 2")]
+    EventVersion(u8),
+    /// The image's documents do not hold together.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The key provider's event is not in its format.
+    #[error("expected a key-provider event of the form {{\"name\":...,\"id\":\"<hex>\"}}")]
+    KeyProviderFormat,
+    /// A key provider that dstack does not have.
+    #[error("key provider is {0:?}, expected none, local-sgx, kms or tpm")]
+    KeyProviderName(String),
+    /// A key management system that is not named.
+    #[error("the key provider is a key management system, and its event does not name its key")]
+    KmsWithoutId,
+    /// The launch cannot have happened as claimed.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The events of the application are not complete.
+    #[error(transparent)]
+    LaunchEvents(#[from] LaunchEventsError),
+    /// The claimed launch gives another register.
+    #[error("the claimed launch leads to {register} {recomputed}, the quote says {quoted}")]
+    LaunchMismatch {
+        /// Which.
+        register: &'static str,
+        /// From the claimed launch, hex.
+        recomputed: String,
+        /// In the quote, hex.
+        quoted: String,
+    },
+    /// Something has not its length.
+    #[error("{field} has {found} bytes, expected {expected}")]
+    Length {
+        /// Which.
+        field: &'static str,
+        /// Bytes expected.
+        expected: usize,
+        /// Bytes found.
+        found: usize,
+    },
+    /// The relying party does not list this measurement.
+    #[error("MRTD {0} is not among the relying party's reference values")]
+    MeasurementNotListed(String),
+    /// Nothing ties the measurement to anything known.
+    #[error("nothing explains MRTD {0}: expected launch inputs in the evidence or a reference value for it")]
+    MeasurementUnknown(String),
+    /// Another media type than this backend's.
+    #[error("evidence is of the kind {found}, expected {expected}")]
+    MediaType {
+        /// This backend's.
+        expected: String,
+        /// The Evidence's.
+        found: String,
+    },
+    /// MRCONFIGID commits to something else.
+    #[error(transparent)]
+    MrConfigId(#[from] MrConfigIdError),
+    /// MRCONFIGID, and no application that it could commit to.
+    #[error("the policy requires that MRCONFIGID commits to the application, and RTMR3 names none")]
+    MrConfigIdUnbound,
+    /// A log that was cut down to ACPI events, and has others.
+    #[error("expected a log of ACPI events alone, found others")]
+    NotOnlyAcpi,
+    /// An attestation of another platform.
+    #[error("attestation is of the platform {0}, expected dstack-tdx")]
+    NotTdx(&'static str),
+    /// The payload is not in its format.
+    #[error("expected a CBOR map of quote, boot-log, runtime-events, mr-config and launch: {0}")]
+    Payload(#[from] CborError),
+    /// The quote, or what vouches for it.
+    #[error(transparent)]
+    Quote(#[from] QuoteError),
+    /// A register of the boot that nothing accounts for.
+    #[error(
+        "nothing explains {register} {found}: expected launch inputs in the evidence or a value in the policy's launch section"
+    )]
+    RegisterUnknown {
+        /// Which.
+        register: &'static str,
+        /// Its value, hex.
+        found: String,
+    },
+    /// A log does not replay to its register.
+    #[error("the log replays to {register} {replayed}, the quote says {quoted}")]
+    ReplayMismatch {
+        /// Which.
+        register: &'static str,
+        /// From the log, hex.
+        replayed: String,
+        /// In the quote, hex.
+        quoted: String,
+    },
+    /// The runtime events are not those of a guest.
+    #[error(transparent)]
+    RuntimeLog(#[from] RuntimeLogError),
+    /// The image's measurement document is not in its format.
+    #[error(transparent)]
+    TdxMeasurement(#[from] TdxMeasurementError),
+    /// More events than a boot has.
+    #[error("boot log has {found} events, at most {limit} are read")]
+    TooManyBootEvents {
+        /// How many.
+        found: usize,
+        /// How many are read.
+        limit: usize,
+    },
+    /// dstack's VM configuration is not in its format.
+    #[error(transparent)]
+    VmConfig(#[from] VmConfigError),
+}
+
+impl Error {
+    /// The kind, as [`backend_api::Error`] reports it.
+    pub(crate) const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Quote(error) => error.kind(),
+            Self::Payload(error) => error.kind(),
+            Self::MeasurementNotListed(_)
+            | Self::MeasurementUnknown(_)
+            | Self::MrConfigIdUnbound
+            | Self::RegisterUnknown { .. } => ErrorKind::PolicyViolation,
+            Self::ReplayMismatch { .. } => ErrorKind::EventLogMismatch,
+            Self::AcpiEvents { .. }
+            | Self::DocumentUncommitted
+            | Self::Image(_)
+            | Self::LaunchMismatch { .. }
+            | Self::MrConfigId(_) => ErrorKind::InconsistentEvidence,
+            Self::TooManyBootEvents { .. } => ErrorKind::LimitExceeded,
+            Self::EventVersion(_) | Self::MediaType { .. } | Self::NotTdx(_) => {
+                ErrorKind::UnsupportedEvidence
+            }
+            Self::BootLog(_)
+            | Self::BootRegister(_)
+            | Self::KeyProviderFormat
+            | Self::KeyProviderName(_)
+            | Self::KmsWithoutId
+            | Self::Launch(_)
+            | Self::LaunchEvents(_)
+            | Self::Length { .. }
+            | Self::NotOnlyAcpi
+            | Self::RuntimeLog(_)
+            | Self::TdxMeasurement(_)
+            | Self::VmConfig(_) => ErrorKind::MalformedEvidence,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+#![doc = include_str!("../README.md")]
+
+mod bind;
+mod boot;
+mod claims;
+mod dstack;
+mod error;
+mod evidence;
+mod identity;
+mod launch_inputs;
+mod policy;
+mod verify;
+
+use async_trait::async_trait;
+use backend_api::{
+    AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Descriptor, EndorsementRequest,
+    Endorsements, Evidence, MediaType, Register, Result, Role, RuntimeBinding, RuntimeMechanism,
+    VerifiedEvidence, VerifyInput,
+};
+pub use bind::checks as bind_checks;
+pub use error::Error;
+pub use evidence::{BootEvent, BootLog, LaunchEvidence, LoggedEvent, MAX_PAYLOAD, TdxEvidence};
+pub use policy::{LaunchPolicy, Policy};
+pub use verify::checks as verify_checks;
+
+/// The id of this backend.
+pub const ID: BackendId = BackendId::new("tdx");
+
+/// The media type of this backend's Evidence: REPORTDATA is the challenge.
+pub const MEDIA_TYPE: MediaType = MediaType::new("application/vnd.dstack.tdx.v1+cbor");
+
+static DESCRIPTOR: Descriptor = Descriptor {
+    id: ID,
+    role: Role::Cpu,
+    summary: "Intel TDX on bare metal: DCAP quote, RTMR3 replayed, image measured without downloading it",
+    media_types: &[MEDIA_TYPE],
+    attester: AttesterRole::Absent,
+    runtime: RuntimeMechanism::Registers { registers: &[Register { name: "RTMR3", hash: "sha384" }] },
+    verify_checks: &[verify::checks::ALL, evidence_tdx::checks::ALL],
+    bind_checks: &[bind::checks::ALL],
+    trust_anchors: verify::trust_anchors,
+};
+
+/// The backend. It has no state but a cache of verified platforms, keyed by all that was verified.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Tdx;
+
+#[async_trait]
+impl AttestationBackend for Tdx {
+    fn descriptor(&self) -> &'static Descriptor {
+        &DESCRIPTOR
+    }
+
+    fn policy(&self, section: &serde_json::Value) -> Result<BackendPolicy> {
+        Policy::from_section(section).map(BackendPolicy::new)
+    }
+
+    fn endorsements_for(&self, evidence: &Evidence, _: &Endorsements) -> Result<Vec<EndorsementRequest>> {
+        verify::endorsements_for(evidence)
+    }
+
+    fn verify(&self, input: &VerifyInput<'_>) -> Result<VerifiedEvidence> {
+        verify::verify(input)
+    }
+
+    fn bind_runtime(&self, verified: &VerifiedEvidence, input: &BindInput<'_>) -> Result<RuntimeBinding> {
+        bind::bind_runtime(verified, input)
+    }
+}
+
+backend_api::register!(&Tdx);

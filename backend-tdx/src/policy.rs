@@ -1,0 +1,61 @@
+//! What a relying party asks of TDX guests.
+
+use std::collections::BTreeSet;
+
+use backend_api::{ErrorKind, Result};
+use evidence_ledger::Hex;
+use serde::Deserialize;
+
+/// The section `[backend.tdx]` of an appraisal policy.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Policy {
+    /// About the quote.
+    pub quote: evidence_tdx::Policy,
+    /// About the launch.
+    pub launch: LaunchPolicy,
+}
+
+/// The section `[backend.tdx.launch]`.
+///
+/// MRTD covers the firmware alone: configuration, kernel and command line are in RTMR0 to RTMR2. A guest whose image is not
+/// measured again is known by all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct LaunchPolicy {
+    /// Values of RTMR0 (the configuration that the firmware found), one of which the guest must have.
+    pub rtmr0: Option<BTreeSet<Hex<48>>>,
+    /// Values of RTMR1 (boot loader and kernel), one of which the guest must have.
+    pub rtmr1: Option<BTreeSet<Hex<48>>>,
+    /// Values of RTMR2 (command line and initrd), one of which the guest must have.
+    pub rtmr2: Option<BTreeSet<Hex<48>>>,
+    /// Require that MRCONFIGID commits to the application, so that the host could not change it after the launch.
+    pub require_mr_config_id: bool,
+}
+
+impl Policy {
+    pub(crate) fn from_section(section: &serde_json::Value) -> Result<Self> {
+        let invalid = |message: String| {
+            backend_api::Error::new(
+                ErrorKind::InvalidConfig,
+                format_args!("policy section backend.tdx: {message}"),
+            )
+            .in_backend(crate::ID)
+        };
+        // serde would take a list for a table, field by field.
+        let mut tables = [Some(section), section.get("quote"), section.get("launch")].into_iter().flatten();
+        if !tables.all(serde_json::Value::is_object) {
+            return Err(invalid("the section, quote and launch are tables".to_owned()));
+        }
+        let policy = Self::deserialize(section).map_err(|error| invalid(error.to_string()))?;
+        policy.quote.validate().map_err(|error| invalid(error.to_string()))?;
+        let LaunchPolicy { rtmr0, rtmr1, rtmr2, .. } = &policy.launch;
+        let lists = [("rtmr0", rtmr0), ("rtmr1", rtmr1), ("rtmr2", rtmr2)];
+        if let Some((key, _)) = lists.iter().find(|(_, list)| list.as_ref().is_some_and(BTreeSet::is_empty)) {
+            return Err(invalid(format!(
+                "the list {key} is empty: leave the key out, or list what is allowed"
+            )));
+        }
+        Ok(policy)
+    }
+}

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+#![cfg(target_os = "linux")]
+
+mod deadline;
+pub mod device;
+mod hash;
+mod io;
+mod ioctl;
+pub mod journal;
+pub mod qgs;
+pub mod register;
+pub mod snp;
+pub mod tdreport;
+pub mod tdx;
+pub mod tsm;
+
+pub use device::DeviceError;
+pub use io::IoFailure;
+pub use journal::{Extended, Journal, JournalError, Snapshot};
+pub use register::{Register, RegisterError};
+pub use tdreport::{TdReport, TdReportError};

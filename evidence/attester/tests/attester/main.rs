@@ -1,0 +1,19 @@
+//! The attester's side on a simulated guest: real files, a real file system, real processes.
+
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, a child tells its parent by printing, and `dyn` needs a cast"
+)]
+
+mod crash;
+mod device;
+mod guest;
+mod journal;
+mod tdx;
+mod tsm;

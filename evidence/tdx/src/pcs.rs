@@ -1,0 +1,64 @@
+//! Intel's provisioning certification service: what a quote needs from it, and where that is (PCS API v4).
+
+use evidence_x509::Certificate;
+
+use crate::{Error, Quote, dcap};
+
+const PCS: &str = "https://api.trustedservices.intel.com";
+const ROOT_CRL: &str = "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der";
+
+/// Something that the service has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// A certificate, a document, or a revocation list.
+    pub kind: ItemKind,
+    /// What it is, for people: one line.
+    pub what: String,
+    /// Its address.
+    pub url: String,
+}
+
+/// The form of an [`Item`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemKind {
+    /// One certificate. The service sends it in the header `TCB-Info-Issuer-Chain` of the answer at the address.
+    Certificate,
+    /// One signed JSON document.
+    Document,
+    /// One DER revocation list.
+    RevocationList,
+}
+
+/// What the verification of `quote` needs: TCB info of its platform, the identity of the quoting enclave, the certificate of
+/// their signer, the revocation lists of the root and of the CA of its PCK certificate.
+///
+/// # Errors
+///
+/// [`Error`] if the quote does not name its platform.
+pub fn missing(quote: &Quote<'_>) -> Result<Vec<Item>, Error> {
+    let chain = Certificate::parse_der_or_pem(quote.pck_chain())?;
+    let pck = chain.first().ok_or(Error::PckChainLength { expected: 3, found: 0 })?;
+    let fmspc = hex::encode(dcap::pck_extension(pck.der()).map_err(Error::PckExtension)?.fmspc);
+    let ca = if pck.issuer().contains("Processor") { "processor" } else { "platform" };
+    let item = |kind, what: String, url: String| Item { kind, what, url };
+    let tcb = format!("{PCS}/tdx/certification/v4/tcb?fmspc={fmspc}");
+    Ok(vec![
+        item(ItemKind::Document, format!("TCB info of the platform with FMSPC {fmspc}"), tcb.clone()),
+        item(
+            ItemKind::Document,
+            "identity of the quoting enclave for TDX".to_owned(),
+            format!("{PCS}/tdx/certification/v4/qe/identity"),
+        ),
+        item(ItemKind::Certificate, "certificate of Intel SGX TCB Signing".to_owned(), tcb),
+        item(
+            ItemKind::RevocationList,
+            "revocation list of Intel SGX Root CA".to_owned(),
+            ROOT_CRL.to_owned(),
+        ),
+        item(
+            ItemKind::RevocationList,
+            format!("revocation list of Intel SGX PCK {ca} CA"),
+            format!("{PCS}/sgx/certification/v4/pckcrl?ca={ca}&encoding=der"),
+        ),
+    ])
+}
