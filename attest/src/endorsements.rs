@@ -1,5 +1,7 @@
 //! Directories of endorsements, recognised by content.
 
+mod intel;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -16,8 +18,11 @@ const MAX_FILES: usize = 64;
 /// The most bytes of one file.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Reads every regular file of each directory in the order of the names; what is neither a certificate nor a revocation
-/// list is passed over with a warning.
+/// Why a file is passed over.
+const UNKNOWN: &str = "neither certificate, revocation list (DER, PEM or hex) nor a document of Intel's";
+
+/// Reads every regular file of each directory in the order of the names; what is neither a certificate, a revocation list nor a
+/// signed document is passed over with a warning.
 pub(crate) fn read(directories: &[PathBuf]) -> Result<(Endorsements, Vec<String>)> {
     let mut all = Endorsements::new();
     let mut warnings = Vec::new();
@@ -57,15 +62,25 @@ fn regular_files(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The endorsements of one file: PEM of one or several, or one in DER.
+/// The endorsements of one file: PEM of one or several, one in DER, a revocation list in hex, or Intel's JSON.
 fn recognise(bytes: &[u8]) -> Result<Vec<Endorsement>, String> {
-    let unknown = || Err("neither certificate nor revocation list, DER or PEM".to_owned());
-
-    let mut rest = bytes.trim_ascii();
-    if !rest.starts_with(b"-----BEGIN ") {
-        let one = certificate(bytes).or_else(|_| revocation_list(bytes));
-        return one.map(|endorsement| vec![endorsement]).or_else(|_| unknown());
+    match bytes.trim_ascii() {
+        text if text.starts_with(b"-----BEGIN ") => pem(text),
+        text if text.starts_with(b"{") => intel::recognise(text),
+        text => {
+            let list = || revocation_list(&from_hex(text).ok_or(UNKNOWN)?);
+            let one = certificate(bytes).or_else(|_| revocation_list(bytes)).or_else(|_| list());
+            one.map(|endorsement| vec![endorsement]).map_err(|_| UNKNOWN.to_owned())
+        }
     }
+}
+
+/// The bytes of a text of nothing but hex digits.
+fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+    hex::decode(text).ok().filter(|bytes| !bytes.is_empty())
+}
+
+fn pem(mut rest: &[u8]) -> Result<Vec<Endorsement>, String> {
     let mut found = Vec::new();
     while !rest.is_empty() {
         let (block, after) = split_pem_block(rest).ok_or("PEM block without an end")?;
@@ -73,7 +88,7 @@ fn recognise(bytes: &[u8]) -> Result<Vec<Endorsement>, String> {
         found.push(match label {
             "CERTIFICATE" => certificate(&der)?,
             "X509 CRL" => revocation_list(&der)?,
-            _ => return unknown(),
+            _ => return Err(UNKNOWN.to_owned()),
         });
         rest = after.trim_ascii_start();
     }
@@ -131,6 +146,8 @@ mod tests {
         let both = format!("\n{}\r\n{}", pem("CERTIFICATE", ark), pem("X509 CRL", &crl));
         assert_eq!(kinds(both.as_bytes()), Ok(vec![Certificate, RevocationList]));
         assert_eq!(recognise(both.as_bytes()).unwrap()[1].bytes, crl);
+        let digits = format!("{}\n", hex::encode_upper(&crl));
+        assert_eq!(recognise(digits.as_bytes()).unwrap()[0].bytes, crl);
     }
 
     #[test]
@@ -144,5 +161,7 @@ mod tests {
         assert!(kinds(&guest.hierarchy.ark()[..100]).is_err());
         assert!(kinds(&[guest.hierarchy.ark(), b"\n"].concat()).is_err());
         assert!(kinds(pem("X509 CRL", guest.hierarchy.ark()).as_bytes()).is_err());
+        // Only revocation lists are served in hex.
+        assert!(kinds(hex::encode(guest.hierarchy.ark()).as_bytes()).is_err());
     }
 }

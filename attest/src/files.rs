@@ -7,7 +7,7 @@ use std::{
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
-use backend_api::{Error, ErrorKind, Result};
+use backend_api::{Envelope, Error, ErrorKind, Result};
 
 /// The most bytes of a file that is read whole.
 pub(crate) const MAX_FILE: u64 = 16 << 20;
@@ -88,6 +88,16 @@ pub(crate) fn sha256(path: &Path) -> Result<[u8; 32]> {
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
     Ok(hash)
+}
+
+/// An envelope as it is written, in JSON or in CBOR, once it is sure that it can be read again.
+pub(crate) fn envelope_bytes(envelope: &Envelope, json: bool) -> Result<Vec<u8>> {
+    let bytes =
+        if json { format!("{}\n", envelope.encode_json()).into_bytes() } else { envelope.encode_cbor() };
+    if Envelope::decode(&bytes)? != *envelope {
+        return Err(Error::new(ErrorKind::Internal, "the envelope would not be read as it was written"));
+    }
+    Ok(bytes)
 }
 
 /// Writes a file: beside its place first, then in its place, so that nobody ever sees half of it.

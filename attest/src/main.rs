@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod endorsements;
+mod event_log;
 mod files;
 mod output;
 

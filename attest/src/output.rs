@@ -61,8 +61,19 @@ impl Answer {
 
     /// Not done: the error as one line, as JSON, and as the exit code.
     pub(crate) fn failure(error: &Error) -> Self {
-        let (verdict, exit) =
-            if error.kind().is_refusal() { ("refused", Exit::Refused) } else { ("error", Exit::Error) };
+        if error.kind().is_refusal() {
+            Self::because_of(error, "refused", Exit::Refused)
+        } else {
+            Self::no_verdict(error)
+        }
+    }
+
+    /// Not done where no evidence was judged, whatever kind of error it is.
+    pub(crate) fn no_verdict(error: &Error) -> Self {
+        Self::because_of(error, "error", Exit::Error)
+    }
+
+    fn because_of(error: &Error, verdict: &str, exit: Exit) -> Self {
         let mut object = json!({ "verdict": verdict });
         if let (Some(object), Ok(Value::Object(detail))) =
             (object.as_object_mut(), serde_json::to_value(error))
@@ -80,6 +91,15 @@ impl Answer {
     pub(crate) fn with_text(mut self, explanation: String) -> Self {
         if let Body::Document { text, .. } = &mut self.body {
             *text = explanation;
+        }
+        self
+    }
+
+    /// The same with one more member of its JSON object.
+    #[cfg(feature = "attester")]
+    pub(crate) fn with_member(mut self, key: &str, value: Value) -> Self {
+        if let Body::Document { json: Value::Object(members), .. } = &mut self.body {
+            members.insert(key.to_owned(), value);
         }
         self
     }

@@ -40,6 +40,11 @@ impl Guest {
         self
     }
 
+    /// Where the guest's file system begins.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// A path of the guest, such as `sys/kernel/config/tsm/report`: always below the guest's root, whatever is asked for.
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let below = path.as_ref().components().filter(|component| matches!(component, Component::Normal(_)));
@@ -142,12 +147,21 @@ impl RuntimeEvent {
 pub struct Extension {
     /// Each register or bank that was extended, such as `RTMR3`, and the digest that was folded into it.
     pub extended: Vec<(String, Vec<u8>)>,
+    /// The event that a process extended before it crashed, and that only now came into the log, before this one.
+    pub recovered: Option<String>,
 }
 
 impl Extension {
     /// These digests were folded into these registers.
     pub const fn new(extended: Vec<(String, Vec<u8>)>) -> Self {
-        Self { extended }
+        Self { extended, recovered: None }
+    }
+
+    /// The same, after the event `name` was recovered.
+    #[must_use]
+    pub fn after_recovery_of(mut self, name: Option<String>) -> Self {
+        self.recovered = name;
+        self
     }
 }
 

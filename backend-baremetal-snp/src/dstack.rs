@@ -29,9 +29,14 @@ impl SnpEvidence {
         let config = VmConfig::parse(&attestation.config)?;
         let mut evidence = Self::new(report.clone(), read_certificates(cert_chain)?);
         evidence.mr_config = Some(mr_config.clone()).filter(|document| !document.is_empty());
-        evidence.launch = config.sev_snp_measurement.map(launch).transpose()?;
+        evidence.launch = launch_of(config)?;
         Ok(evidence)
     }
+}
+
+/// What a VM's configuration says of its launch.
+pub(crate) fn launch_of(config: VmConfig) -> Result<Option<LaunchEvidence>, Error> {
+    config.sev_snp_measurement.map(launch).transpose()
 }
 
 fn launch(launch: SnpLaunch) -> Result<LaunchEvidence, Error> {

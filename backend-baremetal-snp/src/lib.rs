@@ -1,14 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "attester")]
+mod attester;
 mod bind;
 mod claims;
 mod dstack;
 mod error;
 mod evidence;
+mod inspect;
 mod policy;
 mod verify;
 
 use async_trait::async_trait;
+#[cfg(feature = "attester")]
+pub use attester::AttesterError;
 use backend_api::{
     AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Descriptor, EndorsementRequest,
     Endorsements, Evidence, MediaType, Result, Role, RuntimeBinding, RuntimeMechanism, VerifiedEvidence,
@@ -34,7 +39,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     role: Role::Cpu,
     summary: "AMD SEV-SNP on bare metal: VCEK-signed report, launch measurement recomputed",
     media_types: &[MEDIA_TYPE],
-    attester: AttesterRole::Absent,
+    attester: if cfg!(feature = "attester") { AttesterRole::Present } else { AttesterRole::Absent },
     runtime: RuntimeMechanism::None {
         reason: "SEV-SNP measures the launch only: a guest has no register that its host cannot reset",
     },
@@ -68,6 +73,24 @@ impl AttestationBackend for BaremetalSnp {
 
     fn bind_runtime(&self, verified: &VerifiedEvidence, input: &BindInput<'_>) -> Result<RuntimeBinding> {
         bind::bind_runtime(verified, input)
+    }
+
+    fn inspect(&self, evidence: &Evidence) -> Result<serde_json::Value> {
+        inspect::inspect(evidence)
+    }
+
+    #[cfg(feature = "attester")]
+    fn detect(&self, guest: &backend_api::Guest) -> backend_api::Detection {
+        attester::detect(guest)
+    }
+
+    #[cfg(feature = "attester")]
+    async fn collect(
+        &self,
+        guest: &backend_api::Guest,
+        request: &backend_api::CollectRequest,
+    ) -> Result<Evidence> {
+        attester::collect(guest, request).await
     }
 }
 

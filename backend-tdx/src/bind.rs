@@ -152,7 +152,7 @@ impl Binder {
         let document = LaunchDocument::parse(checked.measurement());
         let document = self.ledger.record(checks::LAUNCH_PARAMETERS, document)?;
         let acpi = self.ledger.record(checks::ACPI_DIGESTS, acpi.digests())?;
-        let measured = measure(&document.inputs(launch, acpi)).map_err(Error::from);
+        let measured = measure(&document.inputs(launch.machine(), acpi)).map_err(Error::from);
         let recomputed = measured.and_then(|measured| is_launch_of(report, &measured));
         self.ledger.verify(checks::LAUNCH_MEASUREMENT, recomputed)?;
         self.link("quote", "launch inputs", "MRTD, RTMR0, RTMR1 and RTMR2 recomputed");

@@ -78,6 +78,17 @@ impl BootRegisters {
     }
 }
 
+impl BootLog {
+    /// The digests of the ACPI files that the log names, without which a launch cannot be measured.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the log cannot be read, or does not name each of the three files once.
+    pub fn acpi_digests(&self) -> Result<AcpiDigests, Error> {
+        BootRegisters::of(self)?.acpi.digests()
+    }
+}
+
 impl AcpiEvents {
     /// The digests of the three files, each of which the log names once.
     pub(crate) fn digests(&self) -> Result<AcpiDigests, Error> {

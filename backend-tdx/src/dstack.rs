@@ -29,15 +29,30 @@ impl TdxEvidence {
         };
         let config = VmConfig::parse(&attestation.config)?;
         let mut evidence = Self::new(Quote::trim_padding(quote)?.to_vec());
-        let (runtime, boot): (Vec<&TdxEvent>, Vec<&TdxEvent>) =
-            event_log.iter().partition(|event| event.imr == RTMR3);
-        evidence.boot_log = boot_log(&boot)?;
-        evidence.runtime_events =
-            runtime.iter().filter_map(|event| Some((&event.runtime_event()?).into())).collect();
-        evidence.mr_config = config.mr_config.filter(|document| !document.is_empty());
-        evidence.launch = config.tdx_measurement.map(launch);
+        evidence.set_event_log(event_log)?;
+        configure(&mut evidence, config);
         Ok(evidence)
     }
+
+    /// Takes boot log and runtime events from one of dstack's logs, in place of those that are there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BootRegister`] for an event of a register that there is not.
+    pub fn set_event_log(&mut self, events: &[TdxEvent]) -> Result<(), Error> {
+        let (runtime, boot): (Vec<&TdxEvent>, Vec<&TdxEvent>) =
+            events.iter().partition(|event| event.imr == RTMR3);
+        self.boot_log = boot_log(&boot)?;
+        self.runtime_events =
+            runtime.iter().filter_map(|event| Some((&event.runtime_event()?).into())).collect();
+        Ok(())
+    }
+}
+
+/// Adds what a VM's configuration says of application and launch.
+pub(crate) fn configure(evidence: &mut TdxEvidence, config: VmConfig) {
+    evidence.mr_config = config.mr_config.filter(|document| !document.is_empty());
+    evidence.launch = config.tdx_measurement.map(launch);
 }
 
 /// A log that dstack put into a certificate has its ACPI events alone.

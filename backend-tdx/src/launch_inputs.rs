@@ -8,14 +8,20 @@ use evidence_tdx::launch::{
 
 use crate::{Error, LaunchEvidence};
 
-/// What an image fixes of a launch.
-pub(crate) struct LaunchDocument {
+/// What an image fixes of a launch: its `measurement.tdx.cbor`, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaunchDocument {
     firmware: FirmwareMeasurement,
     image: ImageMeasurement,
 }
 
 impl LaunchDocument {
-    pub(crate) fn parse(document: &[u8]) -> Result<Self, Error> {
+    /// Reads the document.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TdxMeasurement`] and [`Error::Launch`] for anything but the one encoding of what can be measured.
+    pub fn parse(document: &[u8]) -> Result<Self, Error> {
         let measurement = TdxMeasurement::parse(document)?;
         Ok(Self {
             firmware: FirmwareMeasurement {
@@ -33,9 +39,15 @@ impl LaunchDocument {
     }
 
     /// With what the launch adds to its image.
-    pub(crate) fn inputs(self, launch: &LaunchEvidence, acpi: AcpiDigests) -> LaunchInputs {
-        let add_pages = if launch.two_pass { AddPages::TwoPass } else { AddPages::SinglePass };
-        let machine = Machine { memory_size: launch.memory_size, add_pages };
+    pub fn inputs(self, machine: Machine, acpi: AcpiDigests) -> LaunchInputs {
         LaunchInputs { firmware: self.firmware, image: self.image, machine, acpi }
+    }
+}
+
+impl LaunchEvidence {
+    /// The machine, as the guest says that it is.
+    pub(crate) const fn machine(&self) -> Machine {
+        let add_pages = if self.two_pass { AddPages::TwoPass } else { AddPages::SinglePass };
+        Machine { memory_size: self.memory_size, add_pages }
     }
 }

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "attester")]
+mod attester;
 mod bind;
 mod boot;
 mod claims;
@@ -7,6 +9,7 @@ mod dstack;
 mod error;
 mod evidence;
 mod identity;
+mod inspect;
 mod launch_inputs;
 mod policy;
 mod verify;
@@ -17,9 +20,12 @@ use backend_api::{
     Endorsements, Evidence, MediaType, Register, Result, Role, RuntimeBinding, RuntimeMechanism,
     VerifiedEvidence, VerifyInput,
 };
+#[cfg(feature = "attester")]
+pub use attester::AttesterError;
 pub use bind::checks as bind_checks;
 pub use error::Error;
 pub use evidence::{BootEvent, BootLog, LaunchEvidence, LoggedEvent, MAX_PAYLOAD, TdxEvidence};
+pub use launch_inputs::LaunchDocument;
 pub use policy::{LaunchPolicy, Policy};
 pub use verify::checks as verify_checks;
 
@@ -34,7 +40,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     role: Role::Cpu,
     summary: "Intel TDX on bare metal: DCAP quote, RTMR3 replayed, image measured without downloading it",
     media_types: &[MEDIA_TYPE],
-    attester: AttesterRole::Absent,
+    attester: if cfg!(feature = "attester") { AttesterRole::Present } else { AttesterRole::Absent },
     runtime: RuntimeMechanism::Registers { registers: &[Register { name: "RTMR3", hash: "sha384" }] },
     verify_checks: &[verify::checks::ALL, evidence_tdx::checks::ALL],
     bind_checks: &[bind::checks::ALL],
@@ -66,6 +72,33 @@ impl AttestationBackend for Tdx {
 
     fn bind_runtime(&self, verified: &VerifiedEvidence, input: &BindInput<'_>) -> Result<RuntimeBinding> {
         bind::bind_runtime(verified, input)
+    }
+
+    fn inspect(&self, evidence: &Evidence) -> Result<serde_json::Value> {
+        inspect::inspect(evidence)
+    }
+
+    #[cfg(feature = "attester")]
+    fn detect(&self, guest: &backend_api::Guest) -> backend_api::Detection {
+        attester::detect(guest)
+    }
+
+    #[cfg(feature = "attester")]
+    async fn collect(
+        &self,
+        guest: &backend_api::Guest,
+        request: &backend_api::CollectRequest,
+    ) -> Result<Evidence> {
+        attester::collect(guest, request).await
+    }
+
+    #[cfg(feature = "attester")]
+    async fn extend_runtime(
+        &self,
+        guest: &backend_api::Guest,
+        event: &backend_api::RuntimeEvent,
+    ) -> Result<backend_api::Extension> {
+        attester::extend_runtime(guest, event).await
     }
 }
 

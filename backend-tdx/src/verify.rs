@@ -73,10 +73,9 @@ pub(crate) fn verify(input: &VerifyInput<'_>) -> Result<VerifiedEvidence> {
 pub(crate) fn endorsements_for(evidence: &Evidence) -> Result<Vec<EndorsementRequest>> {
     let unread = |check| move |error: Error| refused(Failed { check, error });
     let evidence = payload(evidence).map_err(unread(checks::PAYLOAD))?;
-    let items = Quote::parse(&evidence.quote)
-        .and_then(|quote| missing(&quote))
-        .map_err(Error::from)
-        .map_err(unread(evidence_tdx::checks::QUOTE_FORMAT))?;
+    let quote = Quote::parse(&evidence.quote).map_err(Error::from);
+    let quote = quote.map_err(unread(evidence_tdx::checks::QUOTE_FORMAT))?;
+    let items = missing(&quote).map_err(|failed| refused(failed.map(Error::from)))?;
     let request = |item: evidence_tdx::Item| {
         let kind = match item.kind {
             ItemKind::Certificate => EndorsementKind::Certificate,

@@ -4,6 +4,7 @@
 
 mod appraisal;
 mod builtin;
+mod detect;
 mod error;
 mod linked;
 mod policy;
@@ -12,6 +13,7 @@ mod verifier;
 
 pub use appraisal::{AppraisalError, checks};
 pub use builtin::FEATURES;
+pub use detect::{DetectError, Detected, choose};
 pub use error::RegistryError;
 pub use linked::{Accepted, Registry};
 pub use policy::AppraisalPolicy;

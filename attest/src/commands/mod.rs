@@ -3,6 +3,8 @@
 mod backends;
 #[cfg(feature = "demo")]
 mod demo;
+#[cfg(feature = "attester")]
+mod guest;
 mod import;
 mod inspect;
 mod measure;
@@ -27,10 +29,18 @@ pub(crate) fn run(command: &Command) -> Result<Answer> {
         Command::Verify(args) => verify::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Import(Import::Snp(args)) => import::snp(args),
+        Command::Import(Import::Tdx(args)) => import::tdx(args),
         Command::Import(Import::Dstack(args)) => import::dstack(args),
         Command::Measure(Measure::Snp(args)) => measure::snp(args),
+        Command::Measure(Measure::Tdx(args)) => measure::tdx(args),
+        #[cfg(feature = "attester")]
+        Command::Detect(args) => guest::detect(args),
+        #[cfg(feature = "attester")]
+        Command::Collect(args) => guest::collect(args),
+        #[cfg(feature = "attester")]
+        Command::Extend(args) => guest::extend(args),
         #[cfg(feature = "demo")]
-        Command::Demo => demo::run(),
+        Command::Demo(args) => demo::run(args),
     }
 }
 

@@ -47,6 +47,19 @@ impl fmt::Display for IoFailure {
 
 impl std::error::Error for IoFailure {}
 
+/// What the file at `path` holds; `None` where there is no such file.
+///
+/// # Errors
+///
+/// [`IoFailure`], of the kind `FileTooLarge` for more than `limit` bytes.
+pub fn read_if_present(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, IoFailure> {
+    match read_up_to(path, limit) {
+        Ok(None) => Err(IoFailure::new("read", path, &io::ErrorKind::FileTooLarge.into())),
+        Err(failure) if failure.kind == io::ErrorKind::NotFound => Ok(None),
+        read => read,
+    }
+}
+
 /// What a file holds, up to `limit` bytes; `None` where it holds more.
 pub(crate) fn read_up_to(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, IoFailure> {
     let file = File::open(path).map_err(IoFailure::of("open", path))?;

@@ -3,6 +3,7 @@
 
 mod deadline;
 pub mod device;
+pub mod dmi;
 mod hash;
 mod io;
 mod ioctl;
@@ -15,7 +16,7 @@ pub mod tdx;
 pub mod tsm;
 
 pub use device::DeviceError;
-pub use io::IoFailure;
+pub use io::{IoFailure, read_if_present};
 pub use journal::{Extended, Journal, JournalError, Snapshot};
 pub use register::{Register, RegisterError};
 pub use tdreport::{TdReport, TdReportError};

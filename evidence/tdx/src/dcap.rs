@@ -64,8 +64,23 @@ pub(crate) fn digest_of_parts(parts: &[&[u8]]) -> [u8; 32] {
 
 /// Whether `signature` (`r || s`, 32 bytes each, big-endian) over `message` is of the P-256 key `point` (SEC1, uncompressed).
 pub(crate) fn signed_by(point: &[u8], message: &[u8], signature: &[u8; 64]) -> bool {
+    verifies(P256, point, message, signature)
+}
+
+/// The same for what no second verifier will look at, and nobody sends twice: it is not remembered.
+pub(crate) fn signed_once_by(point: &[u8], message: &[u8], signature: &[u8; 64]) -> bool {
+    verifies(ECDSA_P256_SHA256, point, message, signature)
+}
+
+fn verifies(
+    algorithm: &dyn SignatureVerificationAlgorithm,
+    point: &[u8],
+    message: &[u8],
+    signature: &[u8; 64],
+) -> bool {
     let (r, s) = signature.split_at(32);
-    DerSigEncoder::encode_ecdsa_sig(r, s).is_ok_and(|der| P256.verify_signature(point, message, &der).is_ok())
+    DerSigEncoder::encode_ecdsa_sig(r, s)
+        .is_ok_and(|der| algorithm.verify_signature(point, message, &der).is_ok())
 }
 
 /// What Intel's extension of a PCK certificate (DER) says: its 16 TCB components are the bytes of CPUSVN.

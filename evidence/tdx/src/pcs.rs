@@ -1,8 +1,8 @@
 //! Intel's provisioning certification service: what a quote needs from it, and where that is (PCS API v4).
 
-use evidence_x509::Certificate;
+use evidence_ledger::Failed;
 
-use crate::{Error, Quote, dcap};
+use crate::{Error, Quote, checks, dcap, platform::chain};
 
 const PCS: &str = "https://api.trustedservices.intel.com";
 const ROOT_CRL: &str = "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der";
@@ -34,11 +34,12 @@ pub enum ItemKind {
 ///
 /// # Errors
 ///
-/// [`Error`] if the quote does not name its platform.
-pub fn missing(quote: &Quote<'_>) -> Result<Vec<Item>, Error> {
-    let chain = Certificate::parse_der_or_pem(quote.pck_chain())?;
-    let pck = chain.first().ok_or(Error::PckChainLength { expected: 3, found: 0 })?;
-    let fmspc = hex::encode(dcap::pck_extension(pck.der()).map_err(Error::PckExtension)?.fmspc);
+/// [`checks::PCK_CHAIN`] or [`checks::PCK_EXTENSION`], with [`Error`], if the quote does not name its platform.
+pub fn missing(quote: &Quote<'_>) -> Result<Vec<Item>, Failed<Error>> {
+    let failed = |check| move |error| Failed { check, error };
+    let [pck, ..] = chain(quote).map_err(failed(checks::PCK_CHAIN))?;
+    let extension = dcap::pck_extension(pck.der()).map_err(Error::PckExtension);
+    let fmspc = hex::encode(extension.map_err(failed(checks::PCK_EXTENSION))?.fmspc);
     let ca = if pck.issuer().contains("Processor") { "processor" } else { "platform" };
     let item = |kind, what: String, url: String| Item { kind, what, url };
     let tcb = format!("{PCS}/tdx/certification/v4/tcb?fmspc={fmspc}");

@@ -233,7 +233,7 @@ impl Platform {
 }
 
 /// The certificates of a quote: PCK, its CA, root.
-fn chain(quote: &Quote<'_>) -> Result<[Certificate; CHAIN_LEN], Error> {
+pub(crate) fn chain(quote: &Quote<'_>) -> Result<[Certificate; CHAIN_LEN], Error> {
     let certificates = Certificate::parse_der_or_pem(quote.pck_chain())?;
     let found = certificates.len();
     certificates.try_into().map_err(|_| Error::PckChainLength { expected: CHAIN_LEN, found })

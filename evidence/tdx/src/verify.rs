@@ -83,7 +83,8 @@ impl VerifyQuote<'_> {
         ledger.append(platform.ledger().clone());
         // 3. Attestation key -> quote.
         let point = [&[4], quote.attestation_key().as_slice()].concat();
-        let signature = dcap::signed_by(&point, quote.signed_bytes(), quote.signature());
+        let signed = if known.is_some() { dcap::signed_once_by } else { dcap::signed_by };
+        let signature = signed(&point, quote.signed_bytes(), quote.signature());
         ledger.require(checks::QUOTE_SIGNATURE, signature, || Error::QuoteSignature)?;
         // 4. Quote -> challenge.
         let fresh = bool::from(quote.report.report_data.ct_eq(self.report_data));

@@ -1,14 +1,15 @@
-//! A whole TDX guest: platform certificate, collateral, quote.
+//! A whole TDX guest: platform certificate, collateral, launch, quote.
 
 use super::body::{BodyType, TdBody};
 use super::collateral::{Collateral, CollateralSpec};
 use super::hierarchy::Hierarchy;
+use super::launch::Launch;
 use super::pck::{Pck, PckSpec};
 use super::quote::QuoteSpec;
 
 /// A TDX guest on an up-to-date platform. Its parts agree with each other when it is made. A test then
-/// changes one field, and calls [`Self::issue_pck`] or [`Self::seal_collateral`] for those of the derived
-/// parts that shall follow.
+/// changes one field, and calls [`Self::issue_pck`], [`Self::seal_collateral`] or [`Self::seal_launch`] for those
+/// of the derived parts that shall follow.
 ///
 /// All is good at 2026-06-01: authorities are valid from 2024-01-01 to 2049-01-01, the PCK certificate from
 /// 2025-01-01 to 2032-01-01, CRLs and documents from 2026-01-01 to 2027-01-01.
@@ -22,8 +23,10 @@ pub struct TdGuest {
     pub pck: Pck,
     /// What [`Self::collateral`] signs, made by [`Self::seal_collateral`].
     pub collateral: CollateralSpec,
-    /// The quote's fields. `quote.body` has the measurements `mrtd`, `rtmr0` to `rtmr3` and `mr_config_id`,
-    /// which are zero; its `report_data` is made by [`Self::quote_for`].
+    /// What was launched.
+    pub launch: Launch,
+    /// The quote's fields. `mrtd`, `rtmr0` to `rtmr3` and `mr_config_id` of `quote.body` are made by
+    /// [`Self::seal_launch`], its `report_data` by [`Self::quote_for`].
     pub quote: QuoteSpec,
 }
 
@@ -39,13 +42,16 @@ impl TdGuest {
     pub fn new() -> Self {
         let hierarchy = Hierarchy::new();
         let pck_spec = PckSpec::default();
-        Self {
+        let mut guest = Self {
             pck: pck_spec.issue(&hierarchy),
             collateral: CollateralSpec::of(&pck_spec, &hierarchy),
+            launch: Launch::new(),
             quote: QuoteSpec::new(4, BodyType::Td10),
             pck_spec,
             hierarchy,
-        }
+        };
+        guest.seal_launch();
+        guest
     }
 
     /// The same guest with quotes of another version and body.
@@ -63,6 +69,23 @@ impl TdGuest {
     /// Makes the collateral again for [`Self::pck_spec`], under which that platform is up to date.
     pub fn seal_collateral(&mut self) {
         self.collateral = CollateralSpec::of(&self.pck_spec, &self.hierarchy);
+    }
+
+    /// Boots [`Self::launch`]: its boot log, and MRTD, RTMR0 to RTMR3 and MRCONFIGID of the quote.
+    ///
+    /// # Panics
+    ///
+    /// If `evidence_tdx` cannot measure the launch.
+    pub fn seal_launch(&mut self) {
+        let body = &mut self.quote.body;
+        [body.mrtd, body.rtmr0, body.rtmr1, body.rtmr2] = self.launch.boot();
+        self.seal_events();
+        self.quote.body.mr_config_id = self.launch.mr_config_id();
+    }
+
+    /// Extends RTMR3 by [`Launch::events`].
+    pub fn seal_events(&mut self) {
+        self.quote.body.rtmr3 = self.launch.rtmr3();
     }
 
     /// The signed quote that commits to `challenge` in REPORTDATA.

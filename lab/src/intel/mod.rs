@@ -1,5 +1,5 @@
-//! The simulated Intel: key hierarchy, PCK certificates, CRLs, TCB info and QE identity, TDX quotes, and a
-//! whole TDX guest made of them.
+//! The simulated Intel: key hierarchy, PCK certificates, CRLs, TCB info and QE identity, TDX quotes,
+//! launches, and a whole TDX guest made of them.
 //!
 //! Specifications: "Intel SGX PCK Certificate and Certificate Revocation List Profile Specification"
 //! (revision 1.5) for certificates and CRLs; "Intel TDX DCAP: Quote Generation Library and Quote Verification
@@ -12,6 +12,7 @@ pub mod collateral;
 pub mod crl;
 pub mod guest;
 pub mod hierarchy;
+pub mod launch;
 pub mod pck;
 pub mod quote;
 pub mod tcb;
@@ -21,6 +22,7 @@ pub use collateral::{Collateral, CollateralSpec, SignedDocument};
 pub use crl::{pck_crl_spec, root_crl_spec};
 pub use guest::TdGuest;
 pub use hierarchy::Hierarchy;
+pub use launch::{ConfigId, Launch};
 pub use pck::{Configuration, Pck, PckSpec};
 pub use quote::{QeReport, QuoteSpec};
 pub use tcb::{QeIdentity, TcbInfo, TcbLevel};

@@ -16,7 +16,8 @@ mod state;
 use std::fmt;
 use std::fs::create_dir_all;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,8 @@ pub enum Outblob {
     Empty,
     /// What the maker made, with zeros up to so many bytes.
     Padded(usize),
-    /// What the maker makes for an `inblob` whose first byte is another.
+    /// What the maker makes for an `inblob` whose first byte is another. The guest device's TDREPORT is so,
+    /// too.
     OtherChallenge,
 }
 
@@ -127,8 +129,25 @@ impl Behaviour {
 
 /// A mounted tree. It is unmounted when dropped.
 pub struct TsmTree {
-    _sessions: Vec<BackgroundSession>,
+    /// Each with its folder.
+    sessions: Vec<(PathBuf, BackgroundSession)>,
     state: Arc<State>,
+}
+
+impl Drop for TsmTree {
+    fn drop(&mut self) {
+        self.let_go();
+        for (folder, session) in self.sessions.drain(..) {
+            if session.umount_and_join().is_err() {
+                // Some process still has a file open: the folder is freed now, and the rest when it closes
+                // it.
+                for command in [["umount", "-l"], ["fusermount3", "-uz"]] {
+                    let [program, option] = command;
+                    let _ = Command::new(program).arg(option).arg(&folder).stderr(Stdio::null()).status();
+                }
+            }
+        }
+    }
 }
 
 impl fmt::Debug for TsmTree {
@@ -147,7 +166,8 @@ impl TsmTree {
     pub fn mount(root: &Path, behaviour: Behaviour, maker: Maker) -> io::Result<Self> {
         let trees = [("sys", Tree::sys(&behaviour)), ("dev", Tree::dev(&behaviour))];
         let state = Arc::new(State::new(behaviour, maker));
-        let mut sessions = Vec::new();
+        // What is mounted is unmounted, also where a later mount fails.
+        let mut mounted = Self { sessions: Vec::new(), state: Arc::clone(&state) };
         for (folder, tree) in trees {
             let folder = root.join(folder);
             create_dir_all(&folder)?;
@@ -158,9 +178,9 @@ impl TsmTree {
             config.n_threads = Some(4);
             let session = fuser::spawn_mount(tree.over(Arc::clone(&state)), &folder, &config)
                 .map_err(|error| io::Error::new(error.kind(), format!("cannot mount FUSE: {error}")))?;
-            sessions.push(session);
+            mounted.sessions.push((folder, session));
         }
-        Ok(Self { _sessions: sessions, state })
+        Ok(mounted)
     }
 
     /// Changes what the files do from now on.

@@ -279,10 +279,14 @@ impl State {
     /// The TDREPORT that the guest device gives: type, REPORTDATA and RTMRs (Intel TDX Module ABI,
     /// TDREPORT_STRUCT).
     pub(super) fn tdreport(&self, reportdata: &[u8]) -> Vec<u8> {
+        let inner = self.lock();
         let mut report = vec![0; 1024];
         report[0] = 0x81;
         report[128..192].copy_from_slice(reportdata);
-        report[720..912].copy_from_slice(self.lock().rtmrs.as_flattened());
+        if inner.behaviour.outblob == Outblob::OtherChallenge {
+            report[128] ^= 1;
+        }
+        report[720..912].copy_from_slice(inner.rtmrs.as_flattened());
         report
     }
 }

@@ -9,4 +9,7 @@
     reason = "a failure of a test helper is a failure of the test"
 )]
 
+mod cases;
+mod named_checks;
+mod scene;
 mod vectors;

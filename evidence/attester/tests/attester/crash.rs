@@ -1,6 +1,7 @@
 //! Processes that extend at once, and processes that are killed while they do.
 
 use std::env;
+use std::io::read_to_string;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -20,13 +21,23 @@ const ORDER: &str = "EVIDENCE_ATTESTER_TEST_CHILD";
 /// How many processes are killed.
 const ROUNDS: u64 = 100;
 
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A process that extends `count` events, named `prefix-0` and so on, one after the other, and says each name
 /// when it is done.
-fn child(guest: &Guest, prefix: &str, count: u32) -> Child {
+fn child(guest: &Guest, prefix: &str, count: u32) -> Running {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", "crash::extends_for_a_parent", "--ignored", "--nocapture"]);
     command.env(ORDER, format!("{}\n{prefix}\n{count}", guest.root().display()));
-    command.stdout(Stdio::piped()).spawn().unwrap()
+    Running(command.stdout(Stdio::piped()).spawn().unwrap())
 }
 
 #[test]
@@ -65,7 +76,7 @@ fn processes_at_once_lose_no_event() {
     let prefixes = ["a", "b", "c"];
     let mut children = prefixes.map(|prefix| child(&guest, prefix, 40));
     for child in &mut children {
-        assert!(child.wait().unwrap().success());
+        assert!(child.0.wait().unwrap().success());
     }
     let names = agreed(&guest);
     assert_eq!(names.len(), 120);
@@ -78,14 +89,14 @@ fn processes_at_once_lose_no_event() {
 /// Kills a child that stands still at `hold`, in its third extension.
 fn killed_at(guest: &Guest, hold: Hold) {
     let mut first = child(guest, "first", 2);
-    assert!(first.wait().unwrap().success());
+    assert!(first.0.wait().unwrap().success());
     guest.tree.change(|tree| tree.hold = Some(hold));
     let mut second = child(guest, "second", 1);
     assert!(guest.tree.wait_held(LONG));
-    second.kill().unwrap();
+    second.0.kill().unwrap();
     // A kill takes effect when the driver answers, before the process sees the answer.
     guest.tree.let_go();
-    assert!(!second.wait().unwrap().success());
+    assert!(!second.0.wait().unwrap().success());
 }
 
 #[test]
@@ -118,13 +129,14 @@ fn killed_anywhere_at_any_time() {
         let before = guest.log().len();
         let mut killed = child(&guest, &prefix, u32::MAX);
         while guest.log().len() == before {
-            assert_eq!(killed.try_wait().unwrap(), None);
+            assert_eq!(killed.0.try_wait().unwrap(), None);
             sleep(Duration::from_micros(50));
         }
         // An extension takes about a millisecond: over the rounds, the kill meets every place in it.
         sleep(Duration::from_micros(37 * round));
-        killed.kill().unwrap();
-        let said = String::from_utf8(killed.wait_with_output().unwrap().stdout).unwrap();
+        killed.0.kill().unwrap();
+        let said = read_to_string(killed.0.stdout.take().unwrap()).unwrap();
+        killed.0.wait().unwrap();
         let acknowledged = said.lines().filter(|line| line.starts_with(&prefix)).count();
         recovered += usize::from(guest.load().unwrap().recovered.is_some());
 

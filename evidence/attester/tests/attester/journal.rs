@@ -210,6 +210,7 @@ fn devices_that_fail() {
         panic!()
     };
     assert_eq!(failure.errno, Some(5));
+    assert!(!guest.intent_path().exists(), "an intent of what is known not to have happened");
     guest.assert_holds(&events);
     // The device claims success and did nothing.
     guest.tree.change(|tree| tree.extension = Extension::IsLost);
@@ -255,16 +256,17 @@ fn the_lock_excludes_until_it_is_let_go() {
     guest.assert_holds(&[event("now")]);
 }
 
-/// A bank of a PCR, in memory. Fails at its next extensions, so many.
+/// A bank of a PCR, in memory. Its next extensions fail, so many; of those after them, so many are lost.
 struct Pcr {
     bank: Bank,
     value: Vec<u8>,
     failures: u32,
+    losses: u32,
 }
 
 impl Pcr {
     fn new(bank: Bank) -> Self {
-        Self { bank, value: vec![0; bank.algorithm().size()], failures: 0 }
+        Self { bank, value: vec![0; bank.algorithm().size()], failures: 0, losses: 0 }
     }
 }
 
@@ -289,6 +291,10 @@ impl Register for Pcr {
         if self.failures > 0 {
             self.failures -= 1;
             return Err(refusal());
+        }
+        if self.losses > 0 {
+            self.losses -= 1;
+            return Ok(());
         }
         let algorithm = match self.bank {
             Bank::Sha256 => &aws_lc_rs::digest::SHA256,
@@ -326,6 +332,9 @@ fn each_bank_gets_its_own_digest_of_the_event() {
     sha384.failures = 1;
     let outcome = journal.extend(&events[2], &mut [&mut *sha256, &mut *sha384, &mut *sha512]);
     assert_eq!(outcome, Err(JournalError::Register(refusal())));
+    sha384.losses = 1;
+    let outcome = journal.extend(&events[2], &mut [&mut *sha256, &mut *sha384, &mut *sha512]);
+    assert_eq!(outcome, Err(JournalError::PartlyExtended(None)));
     let extended = journal.extend(&events[2], &mut [&mut *sha256, &mut *sha384, &mut *sha512]).unwrap();
     assert_eq!(extended.recovered.as_ref(), Some(&events[1]));
 
@@ -333,6 +342,26 @@ fn each_bank_gets_its_own_digest_of_the_event() {
     assert_eq!(snapshot.log.events(), events);
     assert_eq!(sha256.value, replay_sha256(events.iter().map(RuntimeEvent::sha256)));
     assert_eq!(sha384.value, replay_sha384(events.iter().map(RuntimeEvent::sha384)));
+}
+
+#[test]
+fn a_log_line_of_what_some_bank_lacks_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::at(folder.path());
+    let [mut sha256, mut sha384] = [Bank::Sha256, Bank::Sha384].map(Pcr::new);
+    let lost = event("lost");
+    sha384.failures = 1;
+    let outcome = journal.extend(&lost, &mut [&mut sha256, &mut sha384]);
+    assert_eq!(outcome, Err(JournalError::PartlyExtended(Some(refusal()))));
+    // No crash leaves this: the log is begun only when every bank has the event.
+    fs::write(journal.log_path(), &lost.to_line()[..9]).unwrap();
+    let expected = JournalError::Diverged {
+        register: "PCR14:sha384".to_owned(),
+        logged: hex::encode(replay_sha384([lost.sha384()])),
+        found: hex::encode([0; 48]),
+    };
+    assert_eq!(journal.load(&mut [&mut sha256, &mut sha384]).unwrap_err(), expected);
+    assert_eq!(sha384.value, [0; 48]);
 }
 
 /// A memory file system of its own below a guest's root, unmounted in the end.
@@ -389,6 +418,8 @@ fn a_full_disk() {
     disk.fill(0);
     let Err(JournalError::Io(failure)) = guest.extend(&large("second")) else { panic!() };
     assert_eq!((failure.operation, failure.kind), ("write", ErrorKind::StorageFull));
+    let names = fs::read_dir(guest.journal().log_path().parent().unwrap()).unwrap();
+    assert_eq!(names.count(), 2, "log and lock, and nothing that takes room");
     guest.assert_holds(std::slice::from_ref(&first));
 
     // Room for the intent and none for the line: extended, and logged once there is room.
@@ -419,4 +450,27 @@ fn a_disk_that_cannot_be_written() {
     assert_eq!(failure.kind, ErrorKind::ReadOnlyFilesystem);
     disk.remount("rw");
     guest.assert_holds(&[event("first")]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::at(folder.path());
+    let mut pcr = Pcr::new(Bank::Sha256);
+    journal.extend(&event("first"), &mut [&mut pcr]).unwrap();
+    let log_folder = journal.log_path().parent().unwrap().to_owned();
+    let allow = |mode| fs::set_permissions(&log_folder, fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o500);
+    if fs::write(log_folder.join("probe"), "").is_ok() {
+        lab::vectors::skipped("a_folder_that_cannot_be_written", "root writes to any folder");
+        return;
+    }
+    let before = pcr.value.clone();
+    let Err(JournalError::Io(failure)) = journal.extend(&event("second"), &mut [&mut pcr]) else { panic!() };
+    assert_eq!((failure.operation, failure.kind), ("write", ErrorKind::PermissionDenied));
+    assert_eq!(pcr.value, before);
+    // What is there can still be read.
+    assert_eq!(journal.load(&mut [&mut pcr]).unwrap().log.events(), [event("first")]);
+    allow(0o700);
+    journal.extend(&event("second"), &mut [&mut pcr]).unwrap();
 }

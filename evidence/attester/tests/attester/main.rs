@@ -4,11 +4,9 @@
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
-    clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test fails by panicking, a child tells its parent by printing, and `dyn` needs a cast"
+    reason = "a test fails by panicking, and `dyn` needs a cast"
 )]
 
 mod crash;

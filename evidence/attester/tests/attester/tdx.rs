@@ -8,8 +8,8 @@ use std::thread;
 use crate::guest::{LONG, guest};
 use evidence_attester::qgs::{CONFIGURATION, QgsError, exchange, port};
 use evidence_attester::tdx::{DEVICE, MEASUREMENTS, QuoteError, Rtmr, quote_by_vsock};
-use evidence_attester::{Register as _, RegisterError, TdReport};
-use lab::tsm::{Behaviour, Extension};
+use evidence_attester::{Register as _, RegisterError, TdReport, TdReportError};
+use lab::tsm::{Behaviour, Extension, Outblob};
 
 /// SHA-384 of 96 zeros: a register of zeros after a digest of zeros (FIPS 180-4; `head -c 96 /dev/zero |
 /// sha384sum`).
@@ -62,6 +62,9 @@ fn a_report_of_the_guest_device() {
     let report = TdReport::request(&guest.root().join(DEVICE), &[9; 64]).unwrap();
     assert_eq!(report.reportdata(), [9; 64]);
     assert_eq!(report.rtmr(3).unwrap(), guest.rtmr3());
+    guest.tree.change(|tree| tree.outblob = Outblob::OtherChallenge);
+    let other = TdReport::request(&guest.root().join(DEVICE), &[9; 64]);
+    assert_eq!(other, Err(TdReportError::OtherReportData));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `attest measure`.
+//! `attest measure snp`.
 
 use backend_api::{Error, ErrorKind, Result};
 use evidence_snp::launch::{Firmware, KernelHashes, LaunchError, LaunchInputs, measure};
@@ -14,7 +14,7 @@ use crate::{
 const NO_INITRD: &[u8] = &[];
 
 /// Computes an SEV-SNP launch digest, or the part of it that the firmware makes.
-pub(crate) fn snp(args: &MeasureSnp) -> Result<Answer> {
+pub(crate) fn run(args: &MeasureSnp) -> Result<Answer> {
     let firmware = firmware(args)?;
     if args.firmware_only {
         let stored = serde_json::to_value(&firmware)

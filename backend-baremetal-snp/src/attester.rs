@@ -1,0 +1,143 @@
+//! In the guest: detect and collect. There is no register to extend.
+
+use std::{path::Path, time::Duration};
+
+use backend_api::{
+    CollectRequest, Detection, Error as ApiError, ErrorKind, Evidence, Guest, Presence, Result,
+};
+use evidence_attester::{
+    DeviceError, IoFailure, device,
+    dmi::Cloud,
+    read_if_present,
+    snp::{self, SnpError},
+    tsm::{self, CollectError, TsmError},
+};
+use evidence_dstack::vm_config::{MAX_CONFIG, VmConfig, VmConfigError};
+use evidence_snp::{Error as ReportFormat, Report, read_certificates};
+
+use crate::{Error, ID, MEDIA_TYPE, SnpEvidence, dstack};
+
+/// How long a collection may take, waiting for others included.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// The privilege level that a report is requested at: the guest's own.
+const VMPL: u8 = 0;
+
+/// What the host tells a dstack guest of its machine and application, below the guest's root.
+const SYS_CONFIG: &str = "dstack/.host-shared/.sys-config.json";
+
+/// Why a guest could not collect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttesterError {
+    /// The host's certificates cannot be read.
+    #[error("certificates from the host: {0}")]
+    Certificates(ReportFormat),
+    /// The configuration from the host cannot be read.
+    #[error("configuration from the host: {0}")]
+    Config(#[from] VmConfigError),
+    /// The configuration from the host is no text.
+    #[error("configuration from the host is not UTF-8")]
+    ConfigText,
+    /// The guest device did not give a report.
+    #[error(transparent)]
+    Device(#[from] SnpError),
+    /// A file could not be read.
+    #[error(transparent)]
+    Io(#[from] IoFailure),
+    /// The configuration from the host does not describe a launch.
+    #[error("configuration from the host: {0}")]
+    Launch(Box<Error>),
+    /// The report commits to another challenge.
+    #[error("report commits to another challenge than the one that was asked for")]
+    OtherChallenge,
+    /// What came is no report.
+    #[error("expected an attestation report: {0}")]
+    Report(ReportFormat),
+    /// The kernel did not give one.
+    #[error(transparent)]
+    Tsm(#[from] TsmError),
+}
+
+impl AttesterError {
+    const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Certificates(error) | Self::Report(error) => error.kind(),
+            Self::Config(_) | Self::ConfigText | Self::Launch(_) => ErrorKind::InvalidConfig,
+            Self::Device(error) => error.kind(),
+            Self::Io(_) => ErrorKind::DeviceUnavailable,
+            Self::OtherChallenge => ErrorKind::ChallengeMismatch,
+            Self::Tsm(error) => error.kind(),
+        }
+    }
+}
+
+/// Looks for the guest device; does not touch it.
+///
+/// Never certain: a guest without a register binds less than others do, and so an operator chooses this backend.
+pub(crate) fn detect(guest: &Guest) -> Detection {
+    let mut reasons = Vec::new();
+    let mut found = |path: &str| {
+        let there = guest.path(path).exists();
+        reasons.push(format!("{path} {}", if there { "is there" } else { "is not there" }));
+        there
+    };
+    let is_snp = found(snp::DEVICE);
+    found(tsm::REPORTS);
+    if let Some(cloud) = Cloud::of(guest.root()) {
+        reasons.push(format!("the firmware says {}, which has a backend of its own", cloud.name()));
+    }
+    if is_snp {
+        reasons
+            .push("the platform has no register for runtime events: only an operator selects it".to_owned());
+    }
+    Detection { presence: if is_snp { Presence::Possible } else { Presence::Absent }, reasons }
+}
+
+pub(crate) async fn collect(guest: &Guest, request: &CollectRequest) -> Result<Evidence> {
+    let (root, challenge) = (guest.root().to_owned(), *request.challenge.as_bytes());
+    let work = move || collect_from(&root, &challenge);
+    let evidence = device::run(guest.path(snp::DEVICE), DEADLINE, work).await.map_err(failed)?;
+    Ok(Evidence::new(MEDIA_TYPE, evidence.encode()))
+}
+
+fn failed(error: DeviceError<AttesterError>) -> ApiError {
+    let kind = error.kind(AttesterError::kind);
+    match error {
+        DeviceError::Work(error) => ApiError::with_source(kind, error),
+        other => ApiError::with_source(kind, other),
+    }
+    .in_backend(ID)
+}
+
+/// From the kernel, or from the guest device where the kernel has no interface of its own.
+fn collect_from(root: &Path, challenge: &[u8; 64]) -> Result<SnpEvidence, AttesterError> {
+    let check = |report: &[u8]| {
+        let report = Report::parse(report).map_err(AttesterError::Report)?;
+        if report.report_data == *challenge { Ok(()) } else { Err(AttesterError::OtherChallenge) }
+    };
+    let reports = root.join(tsm::REPORTS);
+    let (report, table) = if reports.exists() {
+        let request = tsm::Request::snp(*challenge, VMPL);
+        let report = tsm::collect(&reports, &request, |report| check(&report.outblob));
+        let report = report.map_err(|error| match error {
+            CollectError::Tsm(error) => error.into(),
+            CollectError::Check(error) => error,
+        })?;
+        (report.outblob, report.auxblob)
+    } else {
+        let answer = snp::extended_report(&root.join(snp::DEVICE), challenge, VMPL)?;
+        check(&answer.report)?;
+        (answer.report, answer.certificates)
+    };
+    let tables: Vec<Vec<u8>> = table.into_iter().collect();
+    let certificates = read_certificates(&tables).map_err(AttesterError::Certificates)?;
+    let mut evidence = SnpEvidence::new(report, certificates);
+    if let Some(text) = read_if_present(&root.join(SYS_CONFIG), MAX_CONFIG)? {
+        let config = VmConfig::parse(&String::from_utf8(text).map_err(|_| AttesterError::ConfigText)?)?;
+        evidence.mr_config = config.mr_config.clone().filter(|document| !document.is_empty());
+        evidence.launch =
+            dstack::launch_of(config).map_err(|error| AttesterError::Launch(Box::new(error)))?;
+    }
+    Ok(evidence)
+}
