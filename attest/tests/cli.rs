@@ -4,7 +4,9 @@
 
 mod common;
 mod dstack;
+mod guest;
 mod policies;
+mod tdx;
 
 use std::{
     fs::{self, File},
@@ -103,6 +105,21 @@ fn a_wrong_command_line_is_usage() {
         "measure snp --ovmf x --vcpus 1 --vcpu-type EPYC --initrd y",
         "measure snp --ovmf x --vcpus 1 --vcpu-type EPYC --append y",
         "measure snp --ovmf x --vcpus 1 --vcpu-type EPYC --guest-features 1g",
+        "import tdx",
+        "import tdx --event-log x -o y",
+        "measure tdx --measurement x --memory-size 2G",
+        "measure tdx --measurement x --memory-size 2GB --event-log y",
+        "measure tdx --measurement x --memory-size 2G --acpi loader=00 --event-log y",
+        "measure tdx --measurement x --memory-size 2G --event-log y --two-pass --qemu-version 9.0.0",
+        "measure tdx --measurement x --memory-size 2G --event-log y --qemu-version 7.0.0",
+        "measure tdx --measurement x --memory-size 2G --acpi loader=00,rsdp=00,tables=00",
+        "detect x",
+        "collect -o x",
+        "collect --challenge 00",
+        "collect --challenge 00 -o x --backend tdx --allow tdx",
+        "extend",
+        "extend x --backend tdx --allow tdx",
+        "demo --backend nonsense",
     ] {
         attest(line.split_whitespace()).expect(2);
     }
@@ -114,7 +131,7 @@ fn a_wrong_command_line_is_usage() {
 #[test]
 fn backends_are_listed_with_their_checks() {
     let text = attest(["backends"]).expect(0).text();
-    for part in ["baremetal-snp: ", "crl-current", "launch-measurement", "only verifies", "build lacks: none"]
+    for part in ["baremetal-snp: ", "crl-current", "launch-measurement", "tdx: ", "RTMR3", "build lacks: none"]
     {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
@@ -122,7 +139,7 @@ fn backends_are_listed_with_their_checks() {
     let backend = &json["backends"][0];
     assert_eq!(backend["id"], "baremetal-snp");
     assert_eq!(backend["role"], "cpu");
-    assert_eq!(backend["attester"], "absent");
+    assert_eq!(backend["attester"], "present");
     assert_eq!(backend["runtime"]["mechanism"], "none");
     assert_eq!(backend["checks"]["verify"][0]["check"], "payload");
     assert_eq!(json["missing-features"], serde_json::json!([]));
@@ -145,10 +162,10 @@ fn verification_needs_proper_arguments() {
     let scene = Scene::new();
     let challenge = hex::encode(CHALLENGE);
     let run = scene.run(&format!("verify $/evidence --challenge {challenge}"));
-    run.complains(2, "--accept is missing").complains(2, "linked: baremetal-snp");
+    run.complains(2, "--accept is missing").complains(2, "linked: baremetal-snp, tdx");
     let run =
         scene.run(&format!("verify $/evidence --challenge {challenge} --accept baremetal-snp,nonsense"));
-    run.complains(2, "\"nonsense\" is not linked (linked: baremetal-snp)");
+    run.complains(2, "\"nonsense\" is not linked (linked: baremetal-snp, tdx)");
     for wrong in ["00", &challenge[1..], &format!("{challenge}00"), &challenge.replace("07", "0x")] {
         let run = scene.run(&format!("verify $/evidence --accept baremetal-snp --challenge {wrong}"));
         assert!(!run.complains(2, "expected 128 hex digits").stderr.contains("0707"));
@@ -352,11 +369,29 @@ fn the_demo_runs_to_its_end() {
     let refused = json["refused"].as_array().unwrap();
     assert_eq!(refused.len(), 18);
     assert!(refused.iter().all(|refusal| refusal["check"] == refusal["expected-check"]));
+    assert_eq!(attest(["demo", "--backend", "baremetal-snp"]).expect(0).text(), text);
+}
+
+#[test]
+fn the_demo_of_tdx_runs_to_its_end() {
+    let text = attest(["demo", "--backend", "tdx"]).expect(0).text();
+    assert!(text.starts_with("SIMULATED: "));
+    assert!(!text.contains("DEVIATES"));
+    assert!(text.ends_with("demo complete: 3 accepted, 31 refused, as they must be\n"), "{text}");
+    // How the evidence came about is said either way.
+    let collected = std::path::Path::new("/dev/fuse").exists() && !text.contains("cannot be simulated here");
+    assert!(text.contains(if collected { "by the code that runs in real guests" } else { "is forged\n   directly" }));
+    let json = attest(["demo", "--backend", "tdx", "--json"]).expect(0).json();
+    assert_eq!((&json["simulated"], &json["complete"]), (&true.into(), &true.into()));
+    let refused = json["refused"].as_array().unwrap();
+    assert_eq!(refused.len(), 31);
+    assert!(refused.iter().all(|refusal| refusal["check"] == refusal["expected-check"]));
+    assert_eq!(refused[0]["check"], "root-pinned");
 }
 
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
-    for line in ["backends", "demo", "--help"] {
+    for line in ["backends", "demo", "demo --backend tdx", "--help"] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_attest"))
             .args(line.split_whitespace())
             .stdout(Stdio::piped())

@@ -22,7 +22,7 @@ use evidence_tdx::{
 };
 
 use crate::{
-    DESCRIPTOR, Error, LaunchPolicy, Policy, TdxEvidence,
+    DESCRIPTOR, Error, LaunchPolicy, Phase, Policy, TdxEvidence,
     boot::{AcpiEvents, BootRegisters},
     identity::{Application, KeyProviderInfo},
     launch_inputs::LaunchDocument,
@@ -49,7 +49,7 @@ pub mod checks {
         RUNTIME_REPLAY = "runtime-replay":
             "RTMR3 holds what the runtime events replay to, each digest made of the event itself", "dstack runtime events";
         LAUNCH_EVENTS = "launch-events":
-            "system-ready occurs once, and the events before it have distinct names", "dstack runtime events";
+            "the guest has come as far as the policy says, and the events of its launch have distinct names", "dstack runtime events";
         APPLICATION_EVENTS = "application-events":
             "the events of the application are complete, in their order and in their formats", "dstack boot order";
         KEY_PROVIDER = "key-provider":
@@ -267,18 +267,34 @@ impl Binder {
             return Ok(None);
         }
         self.link("quote", "runtime events", "RTMR3");
-        let events = self.ledger.record(checks::LAUNCH_EVENTS, log.launch_events().map_err(Error::from))?;
-        let launch = Launch::read(events).map_err(Error::from);
-        let launch = self.ledger.record(checks::APPLICATION_EVENTS, launch)?;
-        let provider = KeyProviderInfo::parse(&launch.key_provider);
-        let provider = self.ledger.record(checks::KEY_PROVIDER, provider)?;
+        let events = match policy.phase {
+            Phase::Ready => log.launch_events(),
+            Phase::Booting => log.booting_events(),
+        };
+        let events = self.ledger.record(checks::LAUNCH_EVENTS, events.map_err(Error::from))?;
+        let launch = match policy.phase {
+            Phase::Ready => Launch::read(events),
+            Phase::Booting => Launch::read_booting(events),
+        };
+        let launch = self.ledger.record(checks::APPLICATION_EVENTS, launch.map_err(Error::from))?;
+        let provider = match policy.phase {
+            Phase::Ready => {
+                let provider = KeyProviderInfo::parse(&launch.key_provider);
+                Some(self.ledger.record(checks::KEY_PROVIDER, provider)?)
+            }
+            Phase::Booting => {
+                self.ledger
+                    .not_performed(checks::KEY_PROVIDER, "a guest that still boots has no key provider yet");
+                None
+            }
+        };
         let application = Application { launch, provider };
-        let id = id.map_err(|error| Failed { check: checks::MR_CONFIG_ID, error })?;
         let document = evidence.mr_config.as_deref();
-        if id == MrConfigId::Unset && document.is_none() && !policy.require_mr_config_id {
+        if id == Ok(MrConfigId::Unset) && document.is_none() && !policy.require_mr_config_id {
             self.ledger.not_performed(checks::MR_CONFIG_ID, "MRCONFIGID is not set");
         } else {
-            self.ledger.verify(checks::MR_CONFIG_ID, application.committed_by(id, document))?;
+            let committed = id.and_then(|id| application.committed_by(id, document));
+            self.ledger.verify(checks::MR_CONFIG_ID, committed)?;
             self.link("quote", "application", "MRCONFIGID");
         }
         for (field, value) in application.fields() {

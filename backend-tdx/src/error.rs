@@ -41,6 +41,9 @@ pub enum Error {
     /// A key provider that dstack does not have.
     #[error("key provider is {0:?}, expected none, local-sgx, kms or tpm")]
     KeyProviderName(String),
+    /// What MRCONFIGID commits to has a part that a guest that still boots does not say.
+    #[error("MRCONFIGID is of form 2, which cannot be told before the key provider is known")]
+    KeyProviderUnknown,
     /// A key management system that is not named.
     #[error("the key provider is a key management system, and its event does not name its key")]
     KmsWithoutId,
@@ -155,6 +158,7 @@ impl Error {
             Self::AcpiEvents { .. }
             | Self::DocumentUncommitted
             | Self::Image(_)
+            | Self::KeyProviderUnknown
             | Self::LaunchMismatch { .. }
             | Self::MrConfigId(_) => ErrorKind::InconsistentEvidence,
             Self::TooManyBootEvents { .. } => ErrorKind::LimitExceeded,

@@ -1,7 +1,7 @@
 //! The application that launch events name.
 
 use backend_api::Field;
-use evidence_dstack::mr_config::{KeyProvider, MrConfigClaim, MrConfigId};
+use evidence_dstack::mr_config::{KeyProvider, MrConfigClaim, MrConfigId, MrConfigIdError, MrConfigV3};
 use evidence_event_log::launch::Launch;
 use serde::Deserialize;
 
@@ -10,7 +10,8 @@ use crate::Error;
 /// What the events before `system-ready` say.
 pub(crate) struct Application {
     pub(crate) launch: Launch,
-    pub(crate) provider: KeyProviderInfo,
+    /// `None` for a guest that still boots.
+    pub(crate) provider: Option<KeyProviderInfo>,
 }
 
 /// The payload of the event `key-provider`.
@@ -45,12 +46,13 @@ impl Application {
     /// Whether what MRCONFIGID commits to is this application.
     pub(crate) fn committed_by(&self, id: MrConfigId, document: Option<&str>) -> Result<(), Error> {
         let Launch { app_id, compose_hash, instance_id, .. } = &self.launch;
+        let KeyProviderInfo { kind, id: provider_id } = self.provider_for(id, document)?;
         id.check(&MrConfigClaim {
             app_id: *app_id,
             compose_hash: *compose_hash,
             instance_id: *instance_id,
-            key_provider: self.provider.kind,
-            key_provider_id: &self.provider.id,
+            key_provider: kind,
+            key_provider_id: &provider_id,
             document,
         })?;
         // A document that nothing commits to would be a claim that looks like one that something does.
@@ -60,21 +62,35 @@ impl Application {
         Ok(())
     }
 
+    /// The key provider to compare with: of the events; while the guest boots, of the document that the third form commits
+    /// to. The first form has none, and the second cannot be told without one.
+    fn provider_for(&self, id: MrConfigId, document: Option<&str>) -> Result<KeyProviderInfo, Error> {
+        match (&self.provider, id, document) {
+            (Some(provider), _, _) => Ok(provider.clone()),
+            (None, MrConfigId::V2 { .. }, _) => Err(Error::KeyProviderUnknown),
+            (None, MrConfigId::V3 { .. }, Some(document)) => {
+                let config = MrConfigV3::parse(document).map_err(MrConfigIdError::from)?;
+                Ok(KeyProviderInfo { kind: config.key_provider, id: config.key_provider_id })
+            }
+            (None, _, _) => Ok(KeyProviderInfo { kind: KeyProvider::None, id: Vec::new() }),
+        }
+    }
+
     /// Every field that the events name.
     pub(crate) fn fields(&self) -> Vec<(Field, Vec<u8>)> {
         let Self { launch, provider } = self;
-        let mut fields = vec![
-            (Field::AppId, launch.app_id.to_vec()),
-            (Field::ComposeHash, launch.compose_hash.to_vec()),
-            (Field::KeyProvider, launch.key_provider.clone()),
-        ];
+        let mut fields =
+            vec![(Field::AppId, launch.app_id.to_vec()), (Field::ComposeHash, launch.compose_hash.to_vec())];
         fields.extend(launch.instance_id.map(|id| (Field::InstanceId, id.to_vec())));
         fields.extend(launch.gpu_policy_hash.map(|hash| (Field::GpuPolicyHash, hash.to_vec())));
         if !launch.init_script_hashes.is_empty() {
             fields.push((Field::InitScriptHashes, launch.init_script_hashes.concat()));
         }
-        if provider.kind == KeyProvider::Kms {
-            fields.push((Field::KmsRootKeyHash, sha256(&provider.id)));
+        if let Some(provider) = provider {
+            fields.push((Field::KeyProvider, launch.key_provider.clone()));
+            if provider.kind == KeyProvider::Kms {
+                fields.push((Field::KmsRootKeyHash, sha256(&provider.id)));
+            }
         }
         fields
     }

@@ -2,11 +2,7 @@
 
 use backend_api::{Error as ApiError, Evidence, Result};
 use evidence_dstack::tdx_measurement::TdxMeasurement;
-use evidence_event_log::{
-    Bank, Event, EventLog, Tie,
-    launch::names::SYSTEM_READY,
-    runtime::RuntimeEvent,
-};
+use evidence_event_log::{Bank, Event, EventLog, Tie, launch::names::SYSTEM_READY, runtime::RuntimeEvent};
 use evidence_tdx::{Quote, TdAttributes, TdReport, Xfam, missing};
 use evidence_x509::{Certificate, Moment};
 use serde_json::{Map, Value, json};
@@ -165,7 +161,9 @@ fn certificates(chain: &[Certificate]) -> Value {
 fn fmspc(quote: &Quote<'_>) -> Value {
     match missing(quote) {
         Err(error) => malformed(&error),
-        Ok(items) => items.iter().find_map(|item| item.url.split_once("fmspc=")).map(|(_, fmspc)| fmspc).into(),
+        Ok(items) => {
+            items.iter().find_map(|item| item.url.split_once("fmspc=")).map(|(_, fmspc)| fmspc).into()
+        }
     }
 }
 

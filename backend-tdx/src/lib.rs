@@ -15,18 +15,18 @@ mod policy;
 mod verify;
 
 use async_trait::async_trait;
+#[cfg(feature = "attester")]
+pub use attester::AttesterError;
 use backend_api::{
     AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Descriptor, EndorsementRequest,
     Endorsements, Evidence, MediaType, Register, Result, Role, RuntimeBinding, RuntimeMechanism,
     VerifiedEvidence, VerifyInput,
 };
-#[cfg(feature = "attester")]
-pub use attester::AttesterError;
 pub use bind::checks as bind_checks;
 pub use error::Error;
 pub use evidence::{BootEvent, BootLog, LaunchEvidence, LoggedEvent, MAX_PAYLOAD, TdxEvidence};
 pub use launch_inputs::LaunchDocument;
-pub use policy::{LaunchPolicy, Policy};
+pub use policy::{LaunchPolicy, Phase, Policy};
 pub use verify::checks as verify_checks;
 
 /// The id of this backend.

@@ -29,8 +29,22 @@ pub struct LaunchPolicy {
     pub rtmr1: Option<BTreeSet<Hex<48>>>,
     /// Values of RTMR2 (command line and initrd), one of which the guest must have.
     pub rtmr2: Option<BTreeSet<Hex<48>>>,
+    /// How far the guest has come: `ready` if absent.
+    pub phase: Phase,
     /// Require that MRCONFIGID commits to the application, so that the host could not change it after the launch.
     pub require_mr_config_id: bool,
+}
+
+/// How far a guest has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// It runs: `system-ready` has been extended, and the identity is what stands before it.
+    #[default]
+    Ready,
+    /// It waits for its keys: the application is measured up to `boot-mr-done`, and `system-ready` has not been extended. For key
+    /// management systems.
+    Booting,
 }
 
 impl Policy {

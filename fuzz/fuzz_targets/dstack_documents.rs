@@ -2,8 +2,13 @@
 #![no_main]
 
 use evidence_dstack::{
-    boot_info::BootInfo, cmdline::CmdlineIdentity, image::ChecksumFile, mr_config::MrConfigV3,
-    snp_measurement::SnpMeasurement, vm_config::VmConfig,
+    boot_info::BootInfo,
+    cmdline::CmdlineIdentity,
+    image::{ChecksumFile, TDX_MEASUREMENT},
+    mr_config::MrConfigV3,
+    snp_measurement::SnpMeasurement,
+    tdx_measurement::TdxMeasurement,
+    vm_config::VmConfig,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -20,7 +25,15 @@ fuzz_target!(|data: &[u8]| {
         (b'b', Ok(text)) => drop(BootInfo::parse(text)),
         (b'l', Ok(text)) => drop(CmdlineIdentity::parse(text)),
         (b'r', Ok(text)) => drop(MrConfigV3::parse(text)),
-        (b'v', Ok(text)) => drop(VmConfig::parse(text)),
+        (b'v', Ok(text)) => {
+            let Some(launch) = VmConfig::parse(text).ok().and_then(|config| config.tdx_measurement) else {
+                return;
+            };
+            let _ = launch.machine.two_pass_add_pages();
+            if let Ok(checked) = launch.material.verify(TDX_MEASUREMENT, None) {
+                let _ = TdxMeasurement::parse(checked.measurement());
+            }
+        }
         _ => {}
     }
 });

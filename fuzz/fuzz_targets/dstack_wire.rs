@@ -2,6 +2,7 @@
 #![no_main]
 
 use backend_baremetal_snp::SnpEvidence;
+use backend_tdx::TdxEvidence;
 use evidence_dstack::wire::{Attestation, Encoding, Request};
 use libfuzzer_sys::fuzz_target;
 
@@ -21,5 +22,10 @@ fuzz_target!(|data: &[u8]| {
     for event in &attestation.runtime_events {
         let _ = event.sha384();
     }
-    let _ = SnpEvidence::from_dstack(&attestation).map(|evidence| evidence.encode());
+    if let Ok(evidence) = SnpEvidence::from_dstack(&attestation) {
+        assert_eq!(SnpEvidence::decode(&evidence.encode()).as_ref(), Ok(&evidence));
+    }
+    if let Ok(evidence) = TdxEvidence::from_dstack(&attestation) {
+        assert_eq!(TdxEvidence::decode(&evidence.encode()).as_ref(), Ok(&evidence));
+    }
 });

@@ -2,7 +2,10 @@
 #![no_main]
 
 use evidence_snp::{Policy, Report, VekKind, VerifyReport, amd_anchors};
-use fuzz_targets::{CHAINS, LAB, now, sign};
+use fuzz_targets::{
+    amd::{CHAINS, LAB, sign},
+    now,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -8,7 +8,10 @@ use backend_api::{
     Evidence, Limits, ReferenceValues, TrustAnchor, TrustAnchors, VerifyInput,
 };
 use backend_baremetal_snp::{BaremetalSnp, MEDIA_TYPE, Policy, SnpEvidence};
-use fuzz_targets::{LAB, now, sign};
+use fuzz_targets::{
+    amd::{LAB, sign},
+    now,
+};
 use lab::amd::{Guest, Product};
 use libfuzzer_sys::fuzz_target;
 use serde_bytes::ByteBuf;

@@ -20,12 +20,15 @@ const BACKEND_FILES: [&str; 7] =
     ["bind.rs", "claims.rs", "error.rs", "evidence.rs", "lib.rs", "policy.rs", "verify.rs"];
 
 /// What a program that only verifies never pulls in: C libraries for TPMs and TLS, HTTP, cloud SDKs, a second
-/// implementation of cryptography, the simulated vendors. A hyphen at the end stands for every name that starts so.
-const NOT_TO_VERIFY: [&str; 13] = [
+/// implementation of cryptography, the guest side, the simulated vendors. A hyphen at the end stands for every name that starts so.
+const NOT_TO_VERIFY: [&str; 17] = [
     "aws-sdk-",
+    "evidence-attester",
+    "fuser",
     "hyper",
     "hyper-",
     "lab",
+    "nix",
     "openssl",
     "openssl-",
     "reqwest",
@@ -35,7 +38,11 @@ const NOT_TO_VERIFY: [&str; 13] = [
     "tokio",
     "tss-esapi",
     "tss-esapi-",
+    "vsock",
 ];
+
+/// The one file with `unsafe` code: ioctls of guest devices, for which there is no other way.
+const UNSAFE: &str = "evidence/attester/src/ioctl.rs";
 
 /// Extensions of files that nobody can review by reading.
 const DATA: [&str; 11] = ["bin", "cbor", "crl", "crt", "der", "fd", "hex", "json", "pem", "pk8", "txt"];
@@ -206,7 +213,7 @@ fn verification_pulls_in_nothing_that_it_does_not_need() {
     let tree =
         ["tree", "--package", "registry", "--features", "all", "--edges", "normal", "--prefix", "none"];
     let tree = cargo(&[&tree[..], &["--offline"]].concat());
-    assert!(tree.contains("backend-baremetal-snp"), "{tree}");
+    assert!(tree.contains("backend-baremetal-snp") && tree.contains("backend-tdx"), "{tree}");
     assert_none(verification_only(&tree));
 }
 
@@ -231,9 +238,11 @@ fn source_files_are_short_and_relax_no_lint_silently() {
 }
 
 #[test]
-fn no_crate_has_unsafe_code() {
+fn one_file_has_unsafe_code() {
     let sources = WORKSPACE.packages.iter().flat_map(|package| sources(&package.folder().join("src")));
-    assert_none(sources.filter_map(|(name, text)| unsafe_code(&name, &text)).collect());
+    let (ioctls, others): (Vec<_>, Vec<_>) = sources.partition(|(name, _)| name.ends_with(UNSAFE));
+    assert_none(others.iter().filter_map(|(name, text)| unsafe_code(name, text)).collect());
+    assert!(ioctls.iter().any(|(name, text)| unsafe_code(name, text).is_some()), "{UNSAFE} needs no exception");
 }
 
 #[test]

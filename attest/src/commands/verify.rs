@@ -45,7 +45,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Answer> {
 
 /// Runs `future` on this thread.
 pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| Error::new(ErrorKind::Internal, format_args!("no runtime: {}", error.kind())))?;
     Ok(runtime.block_on(future))

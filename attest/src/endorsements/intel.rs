@@ -109,18 +109,7 @@ mod tests {
 
     /// The lab's collateral in one file.
     fn file() -> Value {
-        let all = TdGuest::new().collateral();
-        json!({
-            "pck_crl_issuer_chain": all.pck_crl_issuer_chain,
-            "root_ca_crl": hex::encode(&all.root_ca_crl),
-            "pck_crl": hex::encode(&all.pck_crl),
-            "tcb_info_issuer_chain": all.tcb_info_issuer_chain,
-            "tcb_info": all.tcb_info.body,
-            "tcb_info_signature": hex::encode(&all.tcb_info.signature),
-            "qe_identity_issuer_chain": all.qe_identity_issuer_chain,
-            "qe_identity": all.qe_identity.body,
-            "qe_identity_signature": hex::encode(&all.qe_identity.signature),
-        })
+        serde_json::from_str(&TdGuest::new().collateral().dcap_qvl_json()).unwrap()
     }
 
     fn read(json: &Value) -> Result<Endorsements, String> {

@@ -224,8 +224,8 @@ fn every_form_of_the_attestation_is_imported_alike() {
         attest(["import", "dstack", path(&file), "-o", path(&target)]).expect(1);
         assert!(!target.exists());
     }
-    let file = vectors("").unwrap().join("dstack/simulator-attestation.bin");
-    attest(["import", "dstack", path(&file), "-o", "-"]).complains(1, "dstack-tdx");
+    let file = vectors("").unwrap().join("dstack/nitro_attestation.bin");
+    attest(["import", "dstack", path(&file), "-o", "-"]).complains(1, "dstack-nitro-enclave");
 
     let json = directory.join("evidence.json");
     let bin = path(&source);

@@ -7,10 +7,10 @@ use registry::{AppraisalPolicy, Registry, Verifier};
 
 use crate::common::policies;
 
-/// Reads a policy as a verifier of bare-metal SNP does, its own section included.
+/// Reads a policy as a verifier of every backend does, their own sections included.
 fn accepted(text: &str) {
     let policy = AppraisalPolicy::from_toml(text).unwrap();
-    let accepted = Registry::linked().unwrap().accept(["baremetal-snp"]).unwrap();
+    let accepted = Registry::linked().unwrap().accept(["baremetal-snp", "tdx"]).unwrap();
     Verifier::new(accepted, Arc::new(OfflineBundle::default()), policy).unwrap();
 }
 
@@ -47,9 +47,9 @@ fn every_key_has_an_example() {
     let examples = uncommented(&text("default.toml"));
     let probe = |section: &str, known: &[&str]| {
         let policy = AppraisalPolicy::from_toml(&format!(
-            "version = 1\n[backend.baremetal-snp{section}]\nno-such-key = 1\n"
+            "version = 1\n[backend.{section}]\nno-such-key = 1\n"
         ));
-        let accepted = Registry::linked().unwrap().accept(["baremetal-snp"]).unwrap();
+        let accepted = Registry::linked().unwrap().accept(["baremetal-snp", "tdx"]).unwrap();
         let refused =
             Verifier::new(accepted, Arc::new(OfflineBundle::default()), policy.unwrap()).unwrap_err();
         let message = refused.to_string();
@@ -60,8 +60,10 @@ fn every_key_has_an_example() {
             assert!(examples.lines().any(|line| line.starts_with(key)), "{key} has no example");
         }
     };
-    probe(".report", &["vmpl", "minimum-tcb", "danger-accept-unknown-revocation"]);
-    probe(".launch", &["danger-accept-unmeasured-rootfs"]);
+    probe("baremetal-snp.report", &["vmpl", "minimum-tcb", "danger-accept-unknown-revocation"]);
+    probe("baremetal-snp.launch", &["danger-accept-unmeasured-rootfs"]);
+    probe("tdx.quote", &["accept-tcb-status", "minimum-tcb-date", "reject-platforms"]);
+    probe("tdx.launch", &["rtmr0", "require-mr-config-id"]);
     for field in backend_api::Field::ALL {
         assert!(examples.contains(&format!("\n{} = ", field.name())), "{} has no example", field.name());
     }

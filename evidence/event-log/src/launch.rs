@@ -171,6 +171,22 @@ impl Launch {
     /// [`LaunchError`] where an event of every launch is missing, stands in another order or has another
     /// length.
     pub fn read(events: LaunchEvents<'_>) -> Result<Self, LaunchError> {
+        let key_provider = required(events, KEY_PROVIDER)?;
+        Self::with_key_provider(events, key_provider)
+    }
+
+    /// The same of a guest that still boots ([`RuntimeLog::booting_events`](crate::runtime::RuntimeLog::booting_events)): it
+    /// has no key provider yet, and [`Launch::key_provider`] is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Launch::read`], and [`LaunchError::Length`] for a key provider that is there.
+    pub fn read_booting(events: LaunchEvents<'_>) -> Result<Self, LaunchError> {
+        let early = fixed::<0>(KEY_PROVIDER, events.payload(KEY_PROVIDER).unwrap_or_default())?;
+        Self::with_key_provider(events, &early)
+    }
+
+    fn with_key_provider(events: LaunchEvents<'_>, key_provider: &[u8]) -> Result<Self, LaunchError> {
         if events.events().first().is_none_or(|event| event.name != SYSTEM_PREPARING) {
             return Err(LaunchError::NotFirst);
         }
@@ -191,7 +207,7 @@ impl Launch {
                 payload => Some(fixed(INSTANCE_ID, payload)?),
             },
             os_image_hash: optional(events, OS_IMAGE_HASH)?,
-            key_provider: required(events, KEY_PROVIDER)?.to_vec(),
+            key_provider: key_provider.to_vec(),
             storage_fs: events.payload(STORAGE_FS).map(<[u8]>::to_vec),
         })
     }

@@ -6,7 +6,6 @@
 use std::{fmt, sync::LazyLock};
 
 use aws_lc_rs::digest::{Algorithm, Context, SHA256, SHA384, digest};
-use const_oid::ObjectIdentifier;
 use dcap_qvl::{
     QuoteClaims, QuoteCollateralV3, QuotePolicy,
     config::{Config, CryptoProvider, EcdsaSigEncoder as _},
@@ -83,26 +82,10 @@ fn verifies(
         .is_ok_and(|der| algorithm.verify_signature(point, message, &der).is_ok())
 }
 
-/// What Intel's extension of a PCK certificate (DER) says: its 16 TCB components are the bytes of CPUSVN.
-///
-/// The components are what Intel's specification compares with TCB levels, CPUSVN is what `dcap-qvl` compares.
+/// What Intel's extension of a PCK certificate (DER) says.
 pub(crate) fn pck_extension(certificate: &[u8]) -> Result<PckExtension, String> {
-    let extension = parse_pck_extension_with::<OverAwsLc>(certificate).map_err(|error| one_line(&error))?;
-    for (component, svn) in (1..).zip(extension.cpu_svn) {
-        let oid = TCB.push_arc(component).map_err(|error| error.to_string())?;
-        let found = extension.get_value(&oid).map_err(|error| one_line(&error))?;
-        let found = found.as_deref().unwrap_or_default();
-        // A DER integer has a leading zero where its first bit is set.
-        let same = found.strip_prefix(&[0]).filter(|rest| !rest.is_empty()).unwrap_or(found) == [svn];
-        if !same {
-            return Err(format!("TCB component {component} is not byte {component} of CPUSVN"));
-        }
-    }
-    Ok(extension)
+    parse_pck_extension_with::<OverAwsLc>(certificate).map_err(|error| one_line(&error))
 }
-
-/// The OID under which the extension has the components of the TCB.
-const TCB: ObjectIdentifier = dcap_qvl::oids::TCB;
 
 /// Verifies `quote` with `collateral` under `root` (DER) at `at` (seconds since 1970), and appraises its TCB.
 ///

@@ -7,6 +7,7 @@ mod collateral;
 mod dcap;
 mod error;
 pub mod launch;
+mod pck;
 mod pcs;
 mod platform;
 mod policy;

@@ -115,13 +115,7 @@ impl Platform {
 
         // 1. PCK certificate <- CA <- root, as the quote carries them.
         let [pck, ca, root] = &ledger.record(checks::PCK_CHAIN, chain(quote))?;
-        let extension = dcap::pck_extension(pck.der()).map_err(Error::PckExtension).and_then(|extension| {
-            let ppid = extension.ppid.as_slice().try_into();
-            let found = extension.ppid.len();
-            let ppid =
-                ppid.map_err(|_| Error::PckExtension(format!("PPID has {found} bytes, expected 16")))?;
-            Ok((extension, ppid))
-        });
+        let extension = crate::pck::extension(pck.der()).map_err(Error::PckExtension);
         let (extension, ppid) = ledger.record(checks::PCK_EXTENSION, extension)?;
         ledger.require(checks::ROOT_PINNED, anchors.pins(ROOT, root), || {
             Error::RootNotPinned(root.subject().to_owned())

@@ -99,9 +99,11 @@ impl Versions<'_> {
         Some(all)
     }
 
-    /// What it falls short of the nearest of `levels` in.
+    /// What it falls short of the nearest of `levels` in: the one that it misses in the fewest components, and there by least.
     fn nearest<'l>(&self, levels: impl Iterator<Item = &'l TcbLevel>) -> Vec<Shortfall> {
-        levels.filter_map(|level| self.below(level)).min_by_key(Vec::len).unwrap_or_default()
+        let missing = |short: &Shortfall| u32::from(short.needed.saturating_sub(short.found));
+        let distance = |all: &Vec<Shortfall>| (all.len(), all.iter().map(missing).sum::<u32>());
+        levels.filter_map(|level| self.below(level)).min_by_key(distance).unwrap_or_default()
     }
 
     /// What keeps it from every level of `tcb_info`: by how much the nearest is missed.

@@ -16,6 +16,5 @@ mod differential;
 mod flips;
 mod named_checks;
 mod scene;
-mod table;
 mod vectors;
 mod vlek;

@@ -10,6 +10,8 @@
 )]
 
 mod cases;
+mod flips;
 mod named_checks;
+mod real;
 mod scene;
 mod vectors;

@@ -98,7 +98,12 @@ impl Scene {
 
     /// The relying party's whole pipeline over one payload.
     pub(crate) fn judge_payload(&self, payload: &[u8]) -> Result<AttestationResult> {
-        block_on(self.verifier()?.verify(&envelope(payload), &Challenge::new(self.challenge)))
+        self.judge_by(&self.verifier()?, payload)
+    }
+
+    /// What `verifier` says of one payload.
+    pub(crate) fn judge_by(&self, verifier: &Verifier, payload: &[u8]) -> Result<AttestationResult> {
+        block_on(verifier.verify(&envelope(payload), &Challenge::new(self.challenge)))
     }
 
     /// The relying party.

@@ -1,193 +1,201 @@
 //! `attest demo`: a verification from beginning to end, on evidence that the lab forges.
 
-mod tampered;
+mod refusal;
+mod snp;
+mod tdx;
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use backend_api::{
-    Challenge, Endorsement, EndorsementKind, Endorsements, Envelope, Error, Evidence, OfflineBundle, Result,
-    TrustAnchor, TrustAnchors, UnixTime,
+    BackendId, Challenge, Endorsements, Envelope, Evidence, Field, Identity, OfflineBundle, Result, TrustAnchor,
+    TrustAnchors, UnixTime,
 };
-use backend_baremetal_snp::{ID, ImageDocuments, LaunchEvidence, LaunchSource, MEDIA_TYPE, SnpEvidence};
-use lab::amd::{Guest, Product};
 use registry::{AppraisalPolicy, AttestationResult, Clock, Registry, Verifier};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::verify::{block_on, identity};
-use crate::output::{Answer, Exit, section, table};
-use tampered::CHANGES;
+use crate::{
+    cli::{DemoArgs, DemoBackend},
+    output::{Answer, Exit, section, table},
+};
+use refusal::Refusal;
 
 /// What the relying party asked the guest to commit to.
 const CHALLENGE: [u8; 64] = [0x2a; 64];
 
+/// A challenge that it did not send.
+const OTHER_CHALLENGE: [u8; 64] = [0x2b; 64];
+
 /// Everything that one verification starts from.
-#[derive(Debug, Clone)]
 struct Trial {
-    evidence: SnpEvidence,
+    evidence: Evidence,
     challenge: [u8; 64],
-    revocation_list: Option<Vec<u8>>,
+    endorsements: Endorsements,
 }
 
-impl Trial {
-    /// The undamaged evidence of `guest`.
-    fn of(guest: &Guest) -> Self {
-        let mut evidence = SnpEvidence::new(guest.report_for(&CHALLENGE), guest.chain());
-        evidence.mr_config = Some(guest.mr_config.clone());
-        evidence.launch = Some(LaunchEvidence {
-            source: image(guest),
-            append: None,
-            vcpus: guest.vcpus,
-            vcpu_type: guest.vcpu_type.clone(),
-            guest_features: guest.guest_features,
-        });
-        Self { evidence, challenge: CHALLENGE, revocation_list: Some(guest.crl()) }
-    }
-
-    fn envelope(&self) -> Vec<u8> {
-        Envelope::of_cpu(Evidence::new(MEDIA_TYPE, self.evidence.encode())).encode_cbor()
-    }
-
-    /// The verdict, under other roots than AMD's if some are given. The outer error is that there is none.
-    fn judge(&self, anchors: Option<&TrustAnchors>) -> Result<Result<AttestationResult>> {
-        let list = self.revocation_list.iter();
-        let bundle: Endorsements =
-            list.map(|der| Endorsement::new(EndorsementKind::RevocationList, der.clone())).collect();
-        let at = UnixTime::since_unix_epoch(Duration::from_secs(lab::time::utc_day(2026, 6, 1)));
-        let accepted = Registry::linked()?.accept([ID.as_str()])?;
-        let source = Arc::new(OfflineBundle::new(bundle));
-        let mut verifier =
-            Verifier::new(accepted, source, AppraisalPolicy::default())?.with_clock(Clock::Fixed(at));
-        if let Some(anchors) = anchors {
-            verifier = verifier.danger_replace_trust_anchors(ID, anchors.clone())?;
-        }
-        block_on(verifier.verify(&self.envelope(), &Challenge::new(self.challenge)))
-    }
-}
-
-/// The documents of the image that `guest` runs.
-fn image(guest: &Guest) -> LaunchSource {
-    LaunchSource::Image(ImageDocuments {
-        checksum_file: guest.checksum_file.clone().into(),
-        measurement: guest.measurement_cbor.clone().into(),
-    })
-}
-
-/// What became of evidence that must be refused.
-#[derive(Debug)]
-struct Refusal {
-    change: &'static str,
-    expected: &'static str,
-    /// The check that failed; `accepted`, or the kind of an error that no check made.
-    found: String,
-    message: String,
-}
-
-impl Refusal {
-    fn new(change: &'static str, expected: &'static str, verdict: &Result<AttestationResult>) -> Self {
-        let (found, message) = match verdict {
-            Ok(_) => ("accepted".to_owned(), String::new()),
-            Err(error) => {
-                let found = error.check().filter(|_| error.kind().is_refusal());
-                let found = found.map_or_else(|| super::name(error.kind()), |check| check.name().to_owned());
-                (found, why(error))
-            }
-        };
-        Self { change, expected, found, message }
-    }
-
-    fn is_as_expected(&self) -> bool {
-        self.found == self.expected
-    }
-
-    fn row(&self) -> [String; 3] {
-        let deviation = format!("{}  DEVIATES, expected {}", self.found, self.expected);
-        let found = if self.is_as_expected() { self.found.clone() } else { deviation };
-        [self.change.to_owned(), found, shortened(&self.message)]
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "change": self.change,
-            "expected-check": self.expected,
-            "check": self.found,
-            "message": self.message,
-            "as-expected": self.is_as_expected(),
-        })
-    }
+/// A guest, and everything that is tried with its evidence.
+struct Story {
+    backend: BackendId,
+    vendor: &'static str,
+    /// What the lab made, and its facts.
+    introduction: (String, Vec<(&'static str, String)>),
+    /// What stands behind the verdict.
+    acceptance: String,
+    /// Facts of the guest that the verdict must have found by itself.
+    expected: Vec<(&'static str, String)>,
+    /// The lab's own roots.
+    anchors: TrustAnchors,
+    /// The check that stands between the lab and the vendor's roots.
+    foreign_check: &'static str,
+    undamaged: Trial,
+    /// Changed copies that must be accepted, with the identity that they have in common.
+    accepted: Vec<(&'static str, Trial)>,
+    /// Changed copies, each with the check that must refuse it.
+    refused: Vec<(&'static str, &'static str, Trial)>,
 }
 
 /// Shows it, and ends with an error if anything is other than it must be.
-pub(crate) fn run() -> Result<Answer> {
-    let guest = Guest::new(Product::Milan);
-    let trial = Trial::of(&guest);
-    let anchors = lab_anchors(&guest);
+pub(crate) fn run(args: &DemoArgs) -> Result<Answer> {
+    match args.backend {
+        DemoBackend::BaremetalSnp => show(&snp::story()),
+        DemoBackend::Tdx => show(&tdx::story()?),
+    }
+}
 
-    let foreign = Refusal::new("judged under AMD's roots", "chain-signatures", &trial.judge(None)?);
-    let verdict = trial.judge(Some(&anchors))?;
-    let mut refusals = Vec::with_capacity(CHANGES.len());
-    for (change, expected, apply) in CHANGES {
-        let mut tampered = trial.clone();
-        apply(&guest, &mut tampered);
-        refusals.push(Refusal::new(change, expected, &tampered.judge(Some(&anchors))?));
+fn show(story: &Story) -> Result<Answer> {
+    let vendor = story.vendor;
+    let foreign = story.judge(&story.undamaged, None)?;
+    let foreign = Refusal::new(format!("judged under {vendor}'s roots"), story.foreign_check, &foreign);
+    let verdict = story.judge(&story.undamaged, Some(&story.anchors))?;
+    let mut variants = Vec::with_capacity(story.accepted.len());
+    for (change, trial) in &story.accepted {
+        let other = story.judge(trial, Some(&story.anchors))?;
+        variants.push((*change, same_application(&verdict, &other)));
+    }
+    let mut refusals = Vec::with_capacity(story.refused.len());
+    for (change, expected, trial) in &story.refused {
+        let verdict = story.judge(trial, Some(&story.anchors))?;
+        refusals.push(Refusal::new((*change).to_owned(), expected, &verdict));
     }
 
-    let mut text = introduction(&guest, &trial);
-    text.push_str("\n2. Under AMD's roots it is refused, as any forgery must be.\n");
+    let mut text = introduction(story);
+    // Writing to memory does not fail.
+    let _ = writeln!(text, "\n2. Under {vendor}'s roots it is refused, as any forgery must be.");
     text.push_str(&table([
-        ["refused by".to_owned(), foreign.found.clone()],
-        ["because".to_owned(), foreign.message.clone()],
+        ["refused by".to_owned(), foreign.found().to_owned()],
+        ["because".to_owned(), foreign.message().to_owned()],
     ]));
-    text.push_str(&acceptance(&guest, &verdict));
+    text.push_str(&acceptance(story, &verdict));
+    text.push_str(&section(
+        "changed, and accepted as the same application",
+        variants.iter().map(|(change, outcome)| {
+            let outcome = outcome.as_ref().map_or_else(|why| format!("DEVIATES: {why}"), |()| "accepted".to_owned());
+            [(*change).to_owned(), outcome]
+        }),
+    ));
     text.push_str("\n4. Copies with one change each are refused, each by the check that is there for it.\n");
     text.push_str(&section("changed, failed check, and why", refusals.iter().map(Refusal::row)));
 
     refusals.insert(0, foreign);
-    let accepted = usize::from(verdict.is_ok());
+    let to_accept = variants.len().saturating_add(1);
+    let accepted =
+        variants.iter().filter(|(_, outcome)| outcome.is_ok()).count().saturating_add(usize::from(verdict.is_ok()));
     let refused = refusals.iter().filter(|refusal| refusal.is_as_expected()).count();
-    let complete = accepted == 1 && refused == refusals.len();
+    let complete = accepted == to_accept && refused == refusals.len();
     let summary = if complete {
         format!("demo complete: {accepted} accepted, {refused} refused, as they must be")
     } else {
         format!(
-            "demo failed: {accepted} of 1 accepted, {refused} of {} refused as they must be",
+            "demo failed: {accepted} of {to_accept} accepted, {refused} of {} refused as they must be",
             refusals.len()
         )
     };
-    // Writing to memory does not fail.
     let _ = writeln!(text, "\n{summary}");
     let json = json!({
         "simulated": true,
+        "backend": story.backend,
         "complete": complete,
         "summary": summary,
         "accepted": verdict.as_ref().ok(),
         "error": verdict.as_ref().err(),
+        "accepted-too": variants.iter().map(|(change, outcome)| {
+            json!({"change": change, "as-expected": outcome.is_ok()})
+        }).collect::<Vec<_>>(),
         "refused": refusals.iter().map(Refusal::json).collect::<Vec<_>>(),
     });
     Ok(Answer::done(text, json).with_exit(if complete { Exit::Done } else { Exit::Refused }))
 }
 
-fn introduction(guest: &Guest, trial: &Trial) -> String {
-    let rows = [
-        ("processor", format!("{}, simulated", guest.product.name())),
-        ("command line", guest.cmdline.clone()),
-        ("vCPUs", format!("{} of type {}", guest.vcpus, guest.vcpu_type)),
-        ("HOST_DATA document", shortened(&guest.mr_config)),
+impl Story {
+    /// The verdict, under other roots than the vendor's if some are given. The outer error is that there is none.
+    fn judge(&self, trial: &Trial, anchors: Option<&TrustAnchors>) -> Result<Result<AttestationResult>> {
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(lab::time::utc_day(2026, 6, 1)));
+        let accepted = Registry::linked()?.accept([self.backend.as_str()])?;
+        let source = Arc::new(OfflineBundle::new(trial.endorsements.clone()));
+        let mut verifier =
+            Verifier::new(accepted, source, AppraisalPolicy::default())?.with_clock(Clock::Fixed(at));
+        if let Some(anchors) = anchors {
+            verifier = verifier.danger_replace_trust_anchors(self.backend, anchors.clone())?;
+        }
+        block_on(verifier.verify(&trial.envelope(), &Challenge::new(trial.challenge)))
+    }
+}
+
+impl Trial {
+    fn envelope(&self) -> Vec<u8> {
+        Envelope::of_cpu(self.evidence.clone()).encode_cbor()
+    }
+}
+
+/// The lab's roots as trust anchors.
+fn anchors(pins: Vec<(String, [u8; 32])>) -> TrustAnchors {
+    let anchor = |(subject, spki_sha256): (String, _)| TrustAnchor { subject: subject.into(), spki_sha256 };
+    TrustAnchors(pins.into_iter().map(anchor).collect())
+}
+
+/// Two verdicts on one application. `mr-aggregated` hashes registers that go on counting.
+fn same_application(
+    one: &Result<AttestationResult>,
+    other: &Result<AttestationResult>,
+) -> std::result::Result<(), String> {
+    let (Ok(one), Ok(other)) = (one, other) else {
+        return Err(other.as_ref().err().map_or_else(|| "nothing to compare".to_owned(), ToString::to_string));
+    };
+    let lasting = |identity: &Identity| {
+        let fields = Field::ALL.into_iter().filter(|field| *field != Field::MrAggregated);
+        fields.map(|field| identity.get(field).map(<[u8]>::to_vec)).collect::<Vec<_>>()
+    };
+    if lasting(&one.cpu.identity) == lasting(&other.cpu.identity) {
+        Ok(())
+    } else {
+        Err("accepted with another identity".to_owned())
+    }
+}
+
+fn introduction(story: &Story) -> String {
+    let (made, facts) = &story.introduction;
+    let trial = &story.undamaged;
+    let own = facts.iter().map(|(fact, value)| [(*fact).to_owned(), shortened(value)]);
+    let common = [
         ("challenge", format!("{} (64 bytes)", shortened(&hex::encode(trial.challenge)))),
-        ("evidence", format!("{} bytes, {MEDIA_TYPE}", trial.envelope().len())),
+        ("evidence", format!("{} bytes, {}", trial.envelope().len(), trial.evidence.media_type())),
     ];
+    let rows = own.chain(common.map(|(fact, value)| [fact.to_owned(), value]));
     format!(
-        "SIMULATED: no hardware takes part. The lab plays AMD and the guest with public test keys, so that what follows\n\
+        "SIMULATED: no hardware takes part. The lab plays {} and the guest with public test keys, so that what follows\n\
          says nothing about any real machine; the code that judges is the one that judges real evidence.\n\n\
-         1. The lab forges a guest: root, intermediate and chip certificates, a revocation list, an image, a launch,\n   \
-         and a report that is signed for a challenge.\n{}",
-        table(rows.map(|(fact, value)| [fact.to_owned(), value]))
+         1. {made}\n{}",
+        story.vendor,
+        table(rows)
     )
 }
 
-fn acceptance(guest: &Guest, verdict: &Result<AttestationResult>) -> String {
-    let mut text = "\n3. Under the lab's roots, which a caller must put in place by a method named danger, it is verified and\n   \
-                    bound: the measurement is computed again from firmware, kernel, initrd, command line and vCPUs.\n"
-        .to_owned();
+fn acceptance(story: &Story, verdict: &Result<AttestationResult>) -> String {
+    let mut text = format!(
+        "\n3. Under the lab's roots, which a caller must put in place by a method named danger, it is verified and\n   \
+         bound: {}\n",
+        story.acceptance
+    );
     match verdict {
         Err(error) => {
             let _ = writeln!(text, "  DEVIATES: refused, {error}");
@@ -196,9 +204,9 @@ fn acceptance(guest: &Guest, verdict: &Result<AttestationResult>) -> String {
             let item = &result.cpu;
             let gaps = item.ledger.gaps().count();
             let passed = item.ledger.entries().len().saturating_sub(gaps);
+            let expected = story.expected.iter().map(|(fact, value)| [(*fact).to_owned(), value.clone()]);
             let rows = [
                 ("measurement, reported", item.claims.measurement.clone()),
-                ("measurement, recomputed", hex::encode(guest.measurement())),
                 ("tcb status", item.claims.tcb_status.clone()),
                 (
                     "checks",
@@ -207,24 +215,11 @@ fn acceptance(guest: &Guest, verdict: &Result<AttestationResult>) -> String {
                     ),
                 ),
             ];
-            text.push_str(&table(rows.map(|(fact, value)| [fact.to_owned(), value])));
+            text.push_str(&table(expected.chain(rows.map(|(fact, value)| [fact.to_owned(), value]))));
             text.push_str(&identity(item));
         }
     }
     text
-}
-
-/// The lab's own roots.
-fn lab_anchors(guest: &Guest) -> TrustAnchors {
-    let pins = guest.hierarchy.pins().into_iter();
-    TrustAnchors(
-        pins.map(|(subject, spki_sha256)| TrustAnchor { subject: subject.into(), spki_sha256 }).collect(),
-    )
-}
-
-/// The detail without backend and check.
-fn why(error: &Error) -> String {
-    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
 }
 
 /// At most 72 characters.

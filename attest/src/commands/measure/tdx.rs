@@ -39,7 +39,7 @@ fn machine(args: &MeasureTdx) -> Machine {
 }
 
 fn acpi(args: &MeasureTdx) -> Result<AcpiDigests> {
-    let invalid = |error| Error::with_source::<backend_tdx::Error>(ErrorKind::InvalidConfig, error);
+    let invalid = |error: backend_tdx::Error| Error::with_source(ErrorKind::InvalidConfig, error);
     match (&args.acpi, &args.event_log) {
         (Some(digests), _) => Ok(*digests),
         (None, Some(path)) => {

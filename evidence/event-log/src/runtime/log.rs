@@ -57,6 +57,15 @@ pub enum RuntimeLogError {
     /// The launch did not end.
     #[error("one event system-ready expected, found none")]
     NoSystemReady,
+    /// The launch has ended already.
+    #[error("event {event}: a guest that still boots expected, found system-ready")]
+    Ready {
+        /// `system-ready`.
+        event: usize,
+    },
+    /// The application was not measured yet.
+    #[error("one event boot-mr-done expected, found none")]
+    NoBootMrDone,
     /// The launch ended twice.
     #[error("event {event}: one event system-ready expected, found another")]
     SystemReadyTwice {
@@ -192,6 +201,23 @@ impl RuntimeLog {
         Ok(LaunchEvents { events })
     }
 
+    /// The events of a guest that has measured its application and waits for keys: what a key management system judges.
+    /// All of them, because `system-ready` has not come yet.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeLogError`] unless there is no `system-ready`, `boot-mr-done` occurs once, and names and payloads are those of
+    /// [`RuntimeLog::launch_events`].
+    pub fn booting_events(&self) -> Result<LaunchEvents<'_>, RuntimeLogError> {
+        if let Some(event) = self.positions(SYSTEM_READY).next() {
+            return Err(RuntimeLogError::Ready { event });
+        }
+        self.positions(BOOT_MR_DONE).next().ok_or(RuntimeLogError::NoBootMrDone)?;
+        self.no_payload(BOOT_MR_DONE)?;
+        check_names(&self.events)?;
+        Ok(LaunchEvents { events: &self.events })
+    }
+
     fn positions(&self, name: &str) -> impl Iterator<Item = usize> {
         self.events.iter().enumerate().filter(move |(_, event)| event.name == name).map(|(index, _)| index)
     }
@@ -282,6 +308,19 @@ mod tests {
 
     fn refused(names: &[&str]) -> RuntimeLogError {
         from_names(names).launch_events().unwrap_err()
+    }
+
+    #[test]
+    fn a_guest_that_boots_is_not_ready() {
+        let booting = |names: &[&str]| from_names(names).booting_events().map(|events| events.events().len());
+        assert_eq!(booting(&["system-preparing", "app-id", "boot-mr-done"]), Ok(3));
+        assert_eq!(booting(&["app-id", "boot-mr-done", "os-image-hash"]), Ok(3));
+        assert_eq!(booting(&["app-id"]), Err(RuntimeLogError::NoBootMrDone));
+        assert_eq!(booting(&["boot-mr-done", "system-ready"]), Err(RuntimeLogError::Ready { event: 1 }));
+        let twice = RuntimeLogError::LaunchNameTwice { event: 2, name: "app-id".to_owned() };
+        assert_eq!(booting(&["app-id", "boot-mr-done", "app-id"]), Err(twice));
+        let late = RuntimeLogError::LaunchName { event: 1, name: "App".to_owned() };
+        assert_eq!(booting(&["boot-mr-done", "App"]), Err(late));
     }
 
     #[test]

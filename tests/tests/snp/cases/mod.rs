@@ -7,7 +7,7 @@ use lab::{
     x509::{basic_constraints, extension},
 };
 
-use crate::scene::{Scene, june_2026};
+use super::scene::{Scene, june_2026};
 
 /// One defect, and the check that must name it.
 pub(crate) struct Case {

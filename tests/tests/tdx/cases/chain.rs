@@ -5,7 +5,7 @@ use lab::intel::hierarchy::intel_name;
 use super::*;
 
 cases! {
-    "pck-chain", "no root": |scene| drop(scene.guest.pck.chain.pop());
+    "pck-chain", "no root": |scene| _ = scene.guest.pck.chain.pop();
     "pck-chain", "one certificate more": |scene| {
         let root = scene.guest.hierarchy.root().to_vec();
         scene.guest.pck.chain.push(root);
@@ -18,12 +18,16 @@ cases! {
     "pck-chain", "a certificate that cannot be read": |scene| {
         scene.guest.pck.chain[2].push(0);
     };
+    "pck-chain", "two SGX extensions": |scene| {
+        issue_pck(scene, |spec| spec.extensions.push(PckSpec::default().sgx_extension()));
+    };
     "pck-extension", "the CA before the PCK certificate": |scene| scene.guest.pck.chain.swap(0, 1);
     "pck-extension", "no SGX extension": |scene| issue_pck(scene, |spec| spec.remove_extension(oid::SGX));
     "pck-extension", "no FMSPC": |scene| issue(scene, |spec| spec.omit = vec![oid::FMSPC]);
-    "pck-extension", "an FMSPC of 5 bytes": |scene| issue(scene, |spec| drop(spec.fmspc.pop()));
+    "pck-extension", "an FMSPC of 5 bytes": |scene| issue(scene, |spec| _ = spec.fmspc.pop());
+    "pck-extension", "two FMSPCs": |scene| issue(scene, |spec| spec.duplicate = Some(oid::FMSPC));
     "pck-extension", "no PPID": |scene| issue(scene, |spec| spec.omit = vec![oid::PPID]);
-    "pck-extension", "a PPID of 15 bytes": |scene| issue(scene, |spec| drop(spec.ppid.pop()));
+    "pck-extension", "a PPID of 15 bytes": |scene| issue(scene, |spec| _ = spec.ppid.pop());
     "pck-extension", "no CPUSVN": |scene| issue(scene, |spec| spec.omit = vec![oid::CPU_SVN]);
     "pck-extension", "a TCB component that differs from CPUSVN": |scene| issue(scene, |spec| spec.components[0] += 1);
     "pck-extension", "a CPUSVN that differs from the TCB components": |scene| issue(scene, |spec| spec.cpu_svn[15] = 1);

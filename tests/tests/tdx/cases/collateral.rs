@@ -45,14 +45,6 @@ cases! {
             bundle.revocation_lists[1] = list.sign(guest.hierarchy.pck_ca_key(PckCa::Processor));
         };
     };
-    "collateral", "more endorsements than are read": |scene| {
-        scene.edit_bundle = |_, bundle| {
-            // 64 with the other four, and one more.
-            let signer = bundle.certificates[0].clone();
-            bundle.certificates = (0..61_u8).map(|last| [signer.as_slice(), &[last]].concat()).collect();
-            bundle.certificates[0] = signer;
-        };
-    };
     "crl-signature", "a list that the root did not sign": |scene| {
         scene.edit_bundle = |guest, bundle| {
             bundle.revocation_lists[0] = guest.collateral.root_ca_crl.sign(guest.hierarchy.tcb_signing_key());
@@ -230,7 +222,7 @@ fn revoke(list: &mut CrlSpec, serial: &[u8]) {
 }
 
 /// A grace period that ends at the time of verification: 383 days after the date of the level.
-fn grace_period(scene: &mut Scene) {
+pub(crate) fn grace_period(scene: &mut Scene) {
     out_of_date(scene);
     add_policy(scene, "grace-period-days = 383");
 }
@@ -249,7 +241,7 @@ fn advisories(scene: &mut Scene) {
 }
 
 /// A platform that is none of what a policy rejects.
-fn plain_platform(scene: &mut Scene) {
+pub(crate) fn plain_platform(scene: &mut Scene) {
     scene.policy = quote_policy(r#"reject-platforms = ["cached-keys", "dynamic-platform", "smt"]"#);
     issue(scene, |spec| {
         let plain = Configuration { dynamic_platform: false, cached_keys: false, smt_enabled: false };

@@ -4,7 +4,7 @@ use backend_api::TrustAnchor;
 use backend_tdx::{BootEvent, BootLog, TdxEvidence};
 use lab::{
     intel::{
-        BodyType, ConfigId, PckCa, PckSpec, QeIdentity, SignedDocument, TcbInfo, TcbLevel, TdGuest, pck::oid,
+        BodyType, ConfigId, PckCa, PckSpec, SignedDocument, TcbLevel, TdGuest, pck::oid,
         pck_crl_spec, root_crl_spec,
         tcb::{IsvTcb, rfc3339},
     },
@@ -44,7 +44,7 @@ const DAY: u64 = 86_400;
 
 pub(crate) mod binding;
 mod chain;
-mod collateral;
+pub(crate) mod collateral;
 pub(crate) mod launch;
 mod quote;
 pub(crate) mod td;
@@ -54,6 +54,12 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [quote::CASES, chain::CASES, collateral::CASES, td::CASES, launch::CASES, binding::CASES]
         .into_iter()
         .flatten()
+}
+
+/// The cases of the check that `CASES_OF` names, or every case: `scripts/remove-each-check` asks for one check's at a time.
+pub(crate) fn wanted() -> impl Iterator<Item = &'static Case> {
+    let only = std::env::var("CASES_OF").ok();
+    all().filter(move |case| only.as_ref().is_none_or(|only| case.check == only))
 }
 
 /// The scene as it is made.
@@ -113,7 +119,7 @@ pub(crate) fn stranger() -> P256Key {
 
 /// Two signers of Intel's: one for TCB info, another for the identity of the quoting enclave.
 pub(crate) fn two_signers(scene: &mut Scene) {
-    scene.edit_bundle = |guest, bundle| second_signer(guest, bundle);
+    scene.edit_bundle = |guest, bundle| _ = second_signer(guest, bundle);
 }
 
 /// Lets a second signer sign the identity of the quoting enclave; gives its serial number.

@@ -13,8 +13,8 @@ cases! {
         scene.edit_bytes = |bytes| { let head = bytes[0] & 0x1F; bytes.splice(0..1, [0xB8, head]); };
     };
     "payload", "a key that is not known": |scene| scene.edit_bytes = |bytes| bytes[6] ^= 1;
-    "payload", "a payload that ends early": |scene| scene.edit_bytes = |bytes| drop(bytes.pop());
-    "quote-format", "a quote short of one byte": |scene| scene.edit = |evidence| drop(evidence.quote.pop());
+    "payload", "a payload that ends early": |scene| scene.edit_bytes = |bytes| _ = bytes.pop();
+    "quote-format", "a quote short of one byte": |scene| scene.edit = |evidence| _ = evidence.quote.pop();
     "quote-format", "a quote with one byte more": |scene| scene.edit = |evidence| evidence.quote.push(0);
     "quote-format", "a quote that is larger than any": |scene| {
         scene.edit = |evidence| evidence.quote.resize(32 * 1024 + 1, 0);

@@ -7,10 +7,11 @@ use lab::{
     time::utc_day,
 };
 
-use super::{CHALLENGE, Trial, image};
+use super::{SnpTrial, image};
+use crate::commands::demo::{CHALLENGE, OTHER_CHALLENGE};
 
 /// Makes the change.
-type Change = fn(&Guest, &mut Trial);
+type Change = fn(&Guest, &mut SnpTrial);
 
 /// What is changed, the check that must fail, and how.
 pub(super) const CHANGES: &[(&str, &str, Change)] = &[
@@ -20,7 +21,7 @@ pub(super) const CHANGES: &[(&str, &str, Change)] = &[
             *byte ^= 1;
         }
     }),
-    ("another challenge", "challenge", |_, trial| trial.challenge = [0x2b; 64]),
+    ("another challenge", "challenge", |_, trial| trial.challenge = OTHER_CHALLENGE),
     ("another chip's VCEK", "vek-hwid", |guest, trial| {
         let other = VekSpec {
             hwid: Some(vec![7; 64]),
@@ -87,13 +88,13 @@ pub(super) const CHANGES: &[(&str, &str, Change)] = &[
 ];
 
 /// Puts another certificate in a place of the chain: VCEK, ASK, ARK.
-fn replace_certificate(trial: &mut Trial, place: usize, der: Vec<u8>) {
+fn replace_certificate(trial: &mut SnpTrial, place: usize, der: Vec<u8>) {
     if let Some(certificate) = trial.evidence.certificates.get_mut(place) {
         *certificate = der.into();
     }
 }
 
-fn with_launch(trial: &mut Trial, change: impl FnOnce(&mut LaunchEvidence)) {
+fn with_launch(trial: &mut SnpTrial, change: impl FnOnce(&mut LaunchEvidence)) {
     if let Some(launch) = &mut trial.evidence.launch {
         change(launch);
     }

@@ -1,0 +1,73 @@
+//! One part of a sound quote's collateral, by the first byte: as it is, or, in upper case, signed by the lab.
+#![no_main]
+
+use evidence_tdx::{Collateral, PlatformCache, TcbStatus, VerifyQuote};
+use fuzz_targets::intel::{CHALLENGE, LAB};
+use lab::intel::SignedDocument;
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&choice, bytes)) = data.split_first() else { return };
+    let signed;
+    let (mut certificates, mut documents, mut revocation_lists) =
+        (LAB.certificates, LAB.documents, LAB.revocation_lists);
+    let (place, bytes) = match choice {
+        b'c' => (&mut certificates[0], bytes),
+        b't' => (&mut documents[0], bytes),
+        b'q' => (&mut documents[1], bytes),
+        b'r' => (&mut revocation_lists[0], bytes),
+        b'p' => (&mut revocation_lists[1], bytes),
+        b'T' | b'Q' => {
+            let Ok(body) = std::str::from_utf8(bytes) else { return };
+            let (name, place) = match choice {
+                b'T' => ("tcbInfo", &mut documents[0]),
+                _ => ("enclaveIdentity", &mut documents[1]),
+            };
+            let key = LAB.guest.hierarchy.tcb_signing_key();
+            signed = SignedDocument::sign(name, body.to_owned(), key).json();
+            (place, signed.as_bytes())
+        }
+        _ => return,
+    };
+    let sound = std::mem::replace(place, bytes);
+    let collateral = Collateral {
+        certificates: &certificates,
+        documents: &documents,
+        revocation_lists: &revocation_lists,
+    };
+    let input = VerifyQuote { collateral, ..LAB.verification(&LAB.quote, &CHALLENGE) };
+    let verified = input.verify(&PlatformCache::default());
+    match (choice, verified) {
+        (b'c' | b'r' | b'p', verified) => {
+            assert_eq!(verified.is_ok(), bytes == sound, "DER is as it was signed")
+        }
+        // Around the signed text there may be spaces.
+        (b't', Ok(_)) => assert!(contains(bytes, &LAB.guest.collateral().tcb_info.body)),
+        (b'q', Ok(_)) => assert!(contains(bytes, &LAB.guest.collateral().qe_identity.body)),
+        (_, Ok(verified)) => {
+            assert_eq!(verified.tcb().status, TcbStatus::UpToDate);
+            let body: Value = serde_json::from_slice(&data[1..]).expect("an accepted document is JSON");
+            is_acceptable(choice, &body);
+        }
+        (_, Err(_)) => assert_ne!(bytes, sound, "sound collateral is accepted"),
+    }
+});
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|part| part == text.as_bytes())
+}
+
+/// What must stand in a document for the lab's platform to be up to date under it.
+fn is_acceptable(choice: u8, body: &Value) {
+    let text = |key: &str| body[key].as_str().expect("a text").to_ascii_uppercase();
+    assert!(text("issueDate").as_str() < "2026-06-02" && text("nextUpdate").as_str() >= "2026-06-01");
+    let mut statuses = body["tcbLevels"].as_array().expect("levels").iter();
+    assert!(statuses.any(|level| level["tcbStatus"] == "UpToDate"), "a level is up to date");
+    if choice == b'T' {
+        assert_eq!((text("id").as_str(), text("fmspc").as_str()), ("TDX", "90C06F000000"));
+        assert_eq!(text("pceId"), "0000");
+    } else {
+        assert_eq!(text("id"), "TD_QE");
+    }
+}
