@@ -13,8 +13,9 @@ use crate::files::{self, MAX_FILE};
 /// Reads a log into `evidence`: a CCEL log is the boot's alone, dstack's has the runtime events too.
 pub(crate) fn read_into(evidence: &mut TdxEvidence, path: &Path) -> Result<()> {
     let bytes = files::read(path, MAX_FILE)?;
-    let malformed =
-        |error: &dyn std::error::Error| Error::new(ErrorKind::MalformedEvidence, format_args!("{path:?}: {error}"));
+    let malformed = |error: &dyn std::error::Error| {
+        Error::new(ErrorKind::MalformedEvidence, format_args!("{path:?}: {error}"))
+    };
     if bytes.trim_ascii_start().starts_with(b"[") {
         let text = String::from_utf8(bytes).map_err(|error| malformed(&error))?;
         let request = as_request(&text).map_err(|error| malformed(&error))?;

@@ -131,7 +131,8 @@ fn a_wrong_command_line_is_usage() {
 #[test]
 fn backends_are_listed_with_their_checks() {
     let text = attest(["backends"]).expect(0).text();
-    for part in ["baremetal-snp: ", "crl-current", "launch-measurement", "tdx: ", "RTMR3", "build lacks: none"]
+    for part in
+        ["baremetal-snp: ", "crl-current", "launch-measurement", "tdx: ", "RTMR3", "build lacks: none"]
     {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
@@ -244,7 +245,7 @@ fn evidence_of_another_kind_can_be_looked_at() {
     let text = scene.run("inspect $/other").expect(0).text();
     assert_eq!(
         text,
-        "  unverified  cpu.bytes       3\n  unverified  cpu.media-type  application/vnd.example.other\n"
+        "  unverified  cpu.media-type  application/vnd.example.other\n  unverified  cpu.bytes       3\n"
     );
     scene.verify("other", "").complains(2, "no linked backend verifies application/vnd.example.other");
 }
@@ -379,8 +380,12 @@ fn the_demo_of_tdx_runs_to_its_end() {
     assert!(!text.contains("DEVIATES"));
     assert!(text.ends_with("demo complete: 3 accepted, 31 refused, as they must be\n"), "{text}");
     // How the evidence came about is said either way.
-    let collected = std::path::Path::new("/dev/fuse").exists() && !text.contains("cannot be simulated here");
-    assert!(text.contains(if collected { "by the code that runs in real guests" } else { "is forged\n   directly" }));
+    let collected = Path::new("/dev/fuse").exists() && !text.contains("cannot be simulated here");
+    assert!(text.contains(if collected {
+        "by the code that runs in real guests"
+    } else {
+        "is forged\n   directly"
+    }));
     let json = attest(["demo", "--backend", "tdx", "--json"]).expect(0).json();
     assert_eq!((&json["simulated"], &json["complete"]), (&true.into(), &true.into()));
     let refused = json["refused"].as_array().unwrap();

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 
 use backend_api::{
-    AttestationBackend, BackendId, Detection, Error, ErrorKind, Guest, Presence, Result, Role, RuntimeMechanism,
+    AttestationBackend, BackendId, Detection, Error, ErrorKind, Guest, Presence, Result, Role,
+    RuntimeMechanism,
 };
 
 use crate::Registry;
@@ -35,7 +36,9 @@ pub enum DetectError {
         found: String,
     },
     /// Some may be this guest's, and only an operator takes them.
-    #[error("no backend is taken by itself; this guest may be of {found}, which an operator must name or allow")]
+    #[error(
+        "no backend is taken by itself; this guest may be of {found}, which an operator must name or allow"
+    )]
     OperatorsChoice {
         /// Their ids.
         found: String,
@@ -109,7 +112,8 @@ pub fn choose(detected: &[Detected], allowed: &[BackendId]) -> Result<&'static d
         ([], []) => {
             let each = cpus().map(|detected| format!("{}: absent", detected.id()));
             let found = each.collect::<Vec<_>>().join(", ");
-            Err(DetectError::Nothing { found: if found.is_empty() { "none linked".into() } else { found } }.into())
+            Err(DetectError::Nothing { found: if found.is_empty() { "none linked".into() } else { found } }
+                .into())
         }
         ([], open) => Err(DetectError::OperatorsChoice { found: ids(open) }.into()),
         (several, _) => Err(DetectError::Ambiguous { found: ids(several) }.into()),
@@ -119,8 +123,8 @@ pub fn choose(detected: &[Detected], allowed: &[BackendId]) -> Result<&'static d
 #[cfg(test)]
 mod tests {
     use backend_api::{
-        AttesterRole, BackendPolicy, BindInput, Descriptor, EndorsementRequest, Endorsements, Evidence, Register,
-        RuntimeBinding, TrustAnchors, VerifiedEvidence, VerifyInput,
+        AttesterRole, BackendPolicy, BindInput, Descriptor, EndorsementRequest, Endorsements, Evidence,
+        Register, RuntimeBinding, TrustAnchors, VerifiedEvidence, VerifyInput,
     };
 
     use super::*;
@@ -179,7 +183,10 @@ mod tests {
     }
 
     /// The id that is taken, or the error.
-    fn chosen(detected: &[Detected], allowed: &[&'static str]) -> std::result::Result<&'static str, DetectError> {
+    fn chosen(
+        detected: &[Detected],
+        allowed: &[&'static str],
+    ) -> std::result::Result<&'static str, DetectError> {
         let allowed: Vec<BackendId> = allowed.iter().map(|id| BackendId::new(id)).collect();
         let chosen = choose(detected, &allowed).map(|backend| backend.descriptor().id.as_str());
         chosen.map_err(|error| error.detail::<DetectError>().unwrap().clone())

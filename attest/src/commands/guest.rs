@@ -1,8 +1,8 @@
 //! `attest detect`, `attest collect`, `attest extend`: what runs in a guest.
 
 use backend_api::{
-    AttestationBackend, BackendId, Challenge, CollectRequest, Detection, Envelope, Error, ErrorKind, Guest, Presence,
-    Result, RuntimeEvent,
+    AttestationBackend, BackendId, Challenge, CollectRequest, Detection, Envelope, Error, ErrorKind, Guest,
+    Presence, Result, RuntimeEvent,
 };
 use registry::{Detected, Registry, choose};
 use serde_json::{Value, json};
@@ -62,10 +62,10 @@ pub(crate) fn collect(args: &CollectArgs) -> Result<Answer> {
         "media-type": media_type,
         "backend": backend.descriptor().id,
     });
-    let rows = [["backend".to_owned(), backend.descriptor().id.to_string()], [
-        "media type".to_owned(),
-        media_type.to_string(),
-    ]];
+    let rows = [
+        ["backend".to_owned(), backend.descriptor().id.to_string()],
+        ["media type".to_owned(), media_type.to_string()],
+    ];
     Ok(Answer::done(format!("wrote {written}, {} bytes\n{}", bytes.len(), table(rows)), json))
 }
 
@@ -103,7 +103,10 @@ pub(crate) fn extend(args: &ExtendArgs) -> Result<Answer> {
 fn guest(choice: &Choice) -> Result<Guest> {
     let root = &choice.guest_root;
     if !root.is_dir() {
-        return Err(Error::new(ErrorKind::InvalidConfig, format_args!("--guest-root {root:?} is not a folder")));
+        return Err(Error::new(
+            ErrorKind::InvalidConfig,
+            format_args!("--guest-root {root:?} is not a folder"),
+        ));
     }
     Ok(Guest::at(root))
 }

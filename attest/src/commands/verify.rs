@@ -2,7 +2,9 @@
 
 use std::{fmt::Write as _, sync::Arc, time::UNIX_EPOCH};
 
-use backend_api::{Challenge, Error, ErrorKind, Field, Ledger, OfflineBundle, Outcome, Result, UnixTime};
+use backend_api::{
+    Challenge, Descriptor, Error, ErrorKind, Field, Ledger, OfflineBundle, Outcome, Result, UnixTime,
+};
 use registry::{AppraisalPolicy, Appraised, AttestationResult, Clock, Registry, Verifier};
 use serde_json::{Value, json};
 
@@ -167,7 +169,11 @@ fn refusal(error: &Error, registry: &Registry) -> String {
     }
     if let Some(check) = error.check() {
         row("failed check", check.name().to_owned());
-        if let Some(info) = registry.checks().find(|info| info.check == check) {
+        // Backends share names of checks; what one establishes is in the words of the backend that says so.
+        let own = registry.iter().map(|linked| linked.backend.descriptor());
+        let own =
+            own.filter(|descriptor| Some(descriptor.id) == error.backend()).flat_map(Descriptor::checks);
+        if let Some(info) = own.chain(registry.checks()).find(|info| info.check == check) {
             row("establishes", info.establishes.to_owned());
         }
     }

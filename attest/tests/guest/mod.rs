@@ -107,12 +107,17 @@ fn an_event_that_was_not_extended_is_not_logged() {
 fn a_guest_of_snp_is_the_operators_choice() {
     let Some(scene) = SnpScene::new("a_guest_of_snp_is_the_operators_choice") else { return };
     let text = scene.run(&["detect"]).complains(2, "baremetal-snp").text();
-    for part in ["taken: none\n", "baremetal-snp: possible\n", "--allow baremetal-snp takes it", "tdx: absent\n"] {
+    for part in
+        ["taken: none\n", "baremetal-snp: possible\n", "--allow baremetal-snp takes it", "tdx: absent\n"]
+    {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     let json = scene.run(&["detect", "--json"]).expect(2).json();
     assert_eq!((&json["verdict"], &json["kind"]), (&"error".into(), &"unsupported".into()));
-    assert_eq!((&json["backends"][0]["id"], &json["backends"][0]["presence"]), (&"baremetal-snp".into(), &"possible".into()));
+    assert_eq!(
+        (&json["backends"][0]["id"], &json["backends"][0]["presence"]),
+        (&"baremetal-snp".into(), &"possible".into())
+    );
     let json = scene.run(&["detect", "--json", "--allow", "baremetal-snp,tdx"]).expect(0).json();
     assert_eq!(json["taken"], "baremetal-snp");
 
@@ -135,7 +140,9 @@ fn a_guest_of_snp_is_the_operators_choice() {
 fn a_guest_of_tdx_is_detected() {
     let Some(scene) = TdxScene::new("a_guest_of_tdx_is_detected") else { return };
     let text = scene.run(&["detect"]).expect(0).text();
-    for part in ["taken: tdx\n", "tdx: certain\n", "dev/tdx_guest is there", "  taken\n", "baremetal-snp: absent\n"] {
+    for part in
+        ["taken: tdx\n", "tdx: certain\n", "dev/tdx_guest is there", "  taken\n", "baremetal-snp: absent\n"]
+    {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     let json = scene.run(&["detect", "--json"]).expect(0).json();
@@ -149,7 +156,10 @@ fn nothing_is_taken_where_nothing_is() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().to_str().unwrap();
     let run = attest(["detect", "--guest-root", root]);
-    run.complains(2, "no linked backend finds its platform in this guest (baremetal-snp: absent, tdx: absent)");
+    run.complains(
+        2,
+        "no linked backend finds its platform in this guest (baremetal-snp: absent, tdx: absent)",
+    );
     let challenge = hex::encode(CHALLENGE);
     let collect = ["collect", "--guest-root", root, "--challenge", &challenge, "-o", "-"];
     attest(collect).complains(2, "no linked backend finds its platform");

@@ -86,7 +86,8 @@ impl TdxScene {
         let accepted = Registry::linked().unwrap().accept([ID.as_str()]).unwrap();
         let source = Arc::new(OfflineBundle::new(endorsements));
         let verifier = Verifier::new(accepted, source, AppraisalPolicy::default()).unwrap();
-        let verifier = verifier.with_clock(Clock::Fixed(at)).danger_replace_trust_anchors(ID, anchors).unwrap();
+        let verifier =
+            verifier.with_clock(Clock::Fixed(at)).danger_replace_trust_anchors(ID, anchors).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(verifier.verify(envelope, &Challenge::new(CHALLENGE)))
     }

@@ -14,7 +14,9 @@ fn refused(scene: &TdxScene, problem: &str) {
     let json = scene.collect("none", &["--backend", "tdx", "--json"]).expect(2).json();
     assert_eq!((&json["verdict"], &json["backend"]), (&"error".into(), &"tdx".into()));
     let left = fs::read_dir(scene.path("")).unwrap().map(|entry| entry.unwrap().file_name());
-    let left: Vec<_> = left.filter(|name| ["none", ".attest"].iter().any(|start| name.to_string_lossy().starts_with(start))).collect();
+    let left: Vec<_> = left
+        .filter(|name| ["none", ".attest"].iter().any(|start| name.to_string_lossy().starts_with(start)))
+        .collect();
     assert!(left.is_empty(), "{left:?}");
 }
 

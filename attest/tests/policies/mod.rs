@@ -46,9 +46,8 @@ fn every_commented_example_is_read() {
 fn every_key_has_an_example() {
     let examples = uncommented(&text("default.toml"));
     let probe = |section: &str, known: &[&str]| {
-        let policy = AppraisalPolicy::from_toml(&format!(
-            "version = 1\n[backend.{section}]\nno-such-key = 1\n"
-        ));
+        let policy =
+            AppraisalPolicy::from_toml(&format!("version = 1\n[backend.{section}]\nno-such-key = 1\n"));
         let accepted = Registry::linked().unwrap().accept(["baremetal-snp", "tdx"]).unwrap();
         let refused =
             Verifier::new(accepted, Arc::new(OfflineBundle::default()), policy.unwrap()).unwrap_err();

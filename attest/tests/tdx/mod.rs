@@ -110,13 +110,16 @@ fn a_bare_quote_is_imported_without_its_padding() {
 #[test]
 fn logs_are_imported_in_either_form() {
     let scene = Scene::new();
-    scene.run("import tdx --quote $/quote --event-log $/ccel --mr-config $/mr_config -o $/evidence").expect(0);
+    scene
+        .run("import tdx --quote $/quote --event-log $/ccel --mr-config $/mr_config -o $/evidence")
+        .expect(0);
     let evidence = scene.imported("evidence");
     assert_eq!(evidence.boot_log, Some(BootLog::Ccel(scene.guest.launch.ccel().into())));
     assert_eq!(evidence.mr_config.as_ref(), Some(&scene.guest.launch.mr_config));
     assert!(evidence.runtime_events.is_empty());
 
-    let json = scene.run("import tdx --quote $/quote --event-log $/log.json -o $/evidence --json").expect(0).json();
+    let json =
+        scene.run("import tdx --quote $/quote --event-log $/log.json -o $/evidence --json").expect(0).json();
     assert_eq!((&json["boot-log"], &json["runtime-events"]), (&true.into(), &8.into()));
     let evidence = scene.imported("evidence");
     assert!(matches!(evidence.boot_log, Some(BootLog::Digests(events)) if events.len() == 20));
@@ -130,7 +133,7 @@ fn logs_are_imported_in_either_form() {
     for (bytes, problem) in [
         (b"no log".to_vec(), "/log\": "),
         (scene.guest.launch.ccel()[..40].to_vec(), "/log\": "),
-        (b"[{}]".to_vec(), "missing"),
+        (b"[{}]".to_vec(), "key \"imr\" expected"),
         (b"[".to_vec(), "/log\": "),
         (b"[\xff]".to_vec(), "utf-8"),
         (with(&|log| log[0]["more"] = 1.into()), "more"),
@@ -172,7 +175,9 @@ fn dstacks_attestation_chooses_its_backend() {
 #[test]
 fn inspection_spells_out_a_quote_and_its_logs() {
     let scene = Scene::new();
-    scene.run("import tdx --quote $/quote --event-log $/ccel --mr-config $/mr_config -o $/evidence").expect(0);
+    scene
+        .run("import tdx --quote $/quote --event-log $/ccel --mr-config $/mr_config -o $/evidence")
+        .expect(0);
     let text = scene.run("inspect $/evidence").expect(0).text();
     assert!(text.lines().all(|line| line.starts_with("  unverified  ")), "{text}");
     let cpu = scene.run("inspect $/evidence --json").expect(0).json()["cpu"].take();
@@ -212,7 +217,8 @@ fn a_launch_of_tdx_is_measured() {
     let line = |name: &str, value: [u8; 48]| format!("  {name:<5}  {}\n", hex::encode(value));
     let expected: String = expected.into_iter().map(|(name, value)| line(name, value)).collect();
     let [loader, rsdp, tables] =
-        [scene.guest.launch.acpi.loader, scene.guest.launch.acpi.rsdp, scene.guest.launch.acpi.tables].map(hex::encode);
+        [scene.guest.launch.acpi.loader, scene.guest.launch.acpi.rsdp, scene.guest.launch.acpi.tables]
+            .map(hex::encode);
     let common = "measure tdx --measurement $/measurement --memory-size";
     for (size, acpi) in [
         ("4G", format!("--acpi loader={loader},rsdp={rsdp},tables={tables}")),
@@ -222,11 +228,17 @@ fn a_launch_of_tdx_is_measured() {
         assert_eq!(scene.run(&format!("{common} {size} {acpi}")).expect(0).text(), expected);
     }
     let json = scene.run(&format!("{common} 4G --event-log $/ccel --json")).expect(0).json();
-    assert_eq!((&json["mrtd"], &json["rtmr2"]), (&hex::encode(body.mrtd).into(), &hex::encode(body.rtmr2).into()));
+    assert_eq!(
+        (&json["mrtd"], &json["rtmr2"]),
+        (&hex::encode(body.mrtd).into(), &hex::encode(body.rtmr2).into())
+    );
     let two_pass = hex::encode(scene.guest.launch.image.mrtd_two_pass);
     for option in ["--two-pass", "--qemu-version 8.2.1"] {
         let json = scene.run(&format!("{common} 4G --event-log $/ccel --json {option}")).expect(0).json();
-        assert_eq!((&json["mrtd"], &json["rtmr0"]), (&two_pass.clone().into(), &hex::encode(body.rtmr0).into()));
+        assert_eq!(
+            (&json["mrtd"], &json["rtmr0"]),
+            (&two_pass.clone().into(), &hex::encode(body.rtmr0).into())
+        );
     }
     let other = scene.run(&format!("{common} 8G --event-log $/ccel --json")).expect(0).json();
     assert_ne!(other["rtmr0"], hex::encode(body.rtmr0));
@@ -236,8 +248,12 @@ fn a_launch_of_tdx_is_measured() {
     scene.run(&format!("{common} 4G --event-log $/quote")).complains(1, "/quote\": ");
     scene.put("empty.json", "[]");
     scene.run(&format!("{common} 4G --event-log $/empty.json")).complains(2, "0 digests of ACPI files");
-    scene.run("measure tdx --measurement $/ccel --memory-size 4G --event-log $/ccel").complains(2, "tdx measurement");
-    scene.run("measure tdx --measurement $/missing --memory-size 4G --event-log $/ccel").complains(2, "not found");
+    scene
+        .run("measure tdx --measurement $/ccel --memory-size 4G --event-log $/ccel")
+        .complains(2, "tdx measurement");
+    scene
+        .run("measure tdx --measurement $/missing --memory-size 4G --event-log $/ccel")
+        .complains(2, "not found");
 }
 
 #[test]

@@ -72,13 +72,16 @@ fn every_form_of_dstacks_attestation_is_imported_alike() {
     let directory = tempfile::tempdir().unwrap();
     let (v0, v1) = (attestation.encode_v0().unwrap(), attestation.encode_v1().unwrap());
     let request = serde_json::json!({ "attestation": hex::encode(&v1) }).to_string().into_bytes();
-    for (name, bytes) in [("v0", v0.clone()), ("v1", v1), ("hex", hex::encode(v0).into_bytes()), ("json", request)] {
+    for (name, bytes) in
+        [("v0", v0.clone()), ("v1", v1), ("hex", hex::encode(v0).into_bytes()), ("json", request)]
+    {
         let file = directory.path().join(name);
         fs::write(&file, bytes).unwrap();
         assert_eq!(attest(["import", "dstack", path(&file), "-o", "-"]).expect(0).stdout, expected, "{name}");
     }
     let getquote = root.join("dstack/tdx-lite-getquote.json");
-    let json = attest(["import", "dstack", path(&getquote), "-o", path(&directory.path().join("e")), "--json"]);
+    let json =
+        attest(["import", "dstack", path(&getquote), "-o", path(&directory.path().join("e")), "--json"]);
     assert_eq!(json.expect(0).json()["launch-inputs"], true);
 }
 
@@ -113,10 +116,16 @@ fn real_quotes_and_logs_can_be_looked_at() {
     let target = directory.path().join("evidence");
     for (quote, log, fmspc, events) in [
         ("v4-gcp-cos113-ccel/quote.bin", "v4-gcp-cos113-ccel/ccel_data.dat", "00806f050000", 40),
-        ("v4-attestation-rs-live-ccel/quote.bin", "v4-attestation-rs-live-ccel/ccel_live2.bin", "b0c06f000000", 20),
+        (
+            "v4-attestation-rs-live-ccel/quote.bin",
+            "v4-attestation-rs-live-ccel/ccel_live2.bin",
+            "b0c06f000000",
+            19,
+        ),
     ] {
         let [quote, log] = [quote, log].map(|name| root.join("tdx").join(name));
-        let import = ["import", "tdx", "--quote", path(&quote), "--event-log", path(&log), "-o", path(&target)];
+        let import =
+            ["import", "tdx", "--quote", path(&quote), "--event-log", path(&log), "-o", path(&target)];
         attest(import).expect(0);
         let cpu = attest(["inspect", path(&target), "--json"]).expect(0).json()["cpu"].take();
         assert_eq!(cpu["fmspc"], fmspc);
@@ -127,6 +136,10 @@ fn real_quotes_and_logs_can_be_looked_at() {
     }
     let quote = root.join("tdx/v4-debug-trustee/quote.bin");
     attest(["import", "tdx", "--quote", path(&quote), "-o", path(&target)]).expect(0);
-    let report = attest(["inspect", path(&target), "--json"]).expect(0).json()["cpu"]["quote"]["td-report"].take();
-    assert_eq!((&report["debug"], &report["td-attributes-set"]), (&true.into(), &"DEBUG, SEPT_VE_DISABLE".into()));
+    let report =
+        attest(["inspect", path(&target), "--json"]).expect(0).json()["cpu"]["quote"]["td-report"].take();
+    assert_eq!(
+        (&report["debug"], &report["td-attributes-set"]),
+        (&true.into(), &"DEBUG, SEPT_VE_DISABLE".into())
+    );
 }

@@ -19,7 +19,8 @@ pub(crate) fn extension(certificate: &[u8]) -> Result<(PckExtension, [u8; 16]), 
     let tcb = values.iter().find(|(oid, _)| *oid == oids::TCB).map(|(_, value)| *value);
     let tcb = tcb.ok_or("no TCB").map_err(str::to_owned).and_then(|tcb| pairs(tcb).map_err(read))?;
     for (component, svn) in (1..).zip(extension.cpu_svn) {
-        let found = oids::TCB.push_arc(component).ok().and_then(|oid| tcb.iter().find(|(found, _)| *found == oid));
+        let found =
+            oids::TCB.push_arc(component).ok().and_then(|oid| tcb.iter().find(|(found, _)| *found == oid));
         let found = found.and_then(|(_, value)| value.decode_as::<u8>().ok());
         if found != Some(svn) {
             return Err(format!("TCB component {component} is not byte {component} of CPUSVN"));
@@ -34,9 +35,8 @@ fn pairs(sequence: AnyRef<'_>) -> der::Result<Vec<(ObjectIdentifier, AnyRef<'_>)
     let mut reader = SliceReader::new(sequence.value())?;
     let mut pairs: Vec<(ObjectIdentifier, AnyRef<'_>)> = Vec::new();
     while !reader.is_finished() {
-        let pair = reader.sequence(|pair| {
-            Ok::<_, der::Error>((ObjectIdentifier::decode(pair)?, AnyRef::decode(pair)?))
-        })?;
+        let pair = reader
+            .sequence(|pair| Ok::<_, der::Error>((ObjectIdentifier::decode(pair)?, AnyRef::decode(pair)?)))?;
         if pairs.iter().any(|(oid, _)| *oid == pair.0) {
             return Err(Tag::ObjectIdentifier.value_error().into());
         }

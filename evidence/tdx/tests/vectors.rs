@@ -1,5 +1,11 @@
 //! Real quotes: each gives the verdict that the catalogue of evidence states, at the time that it states.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failure of a test helper is a failure of the test"
+)]
+
 use std::{fs, path::Path, time::Duration};
 
 use evidence_ledger::{Failed, Hex};

@@ -7,8 +7,8 @@ mod tdx;
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use backend_api::{
-    BackendId, Challenge, Endorsements, Envelope, Evidence, Field, Identity, OfflineBundle, Result, TrustAnchor,
-    TrustAnchors, UnixTime,
+    BackendId, Challenge, Endorsements, Envelope, Evidence, Field, Identity, OfflineBundle, Result,
+    TrustAnchor, TrustAnchors, UnixTime,
 };
 use registry::{AppraisalPolicy, AttestationResult, Clock, Registry, Verifier};
 use serde_json::json;
@@ -89,7 +89,8 @@ fn show(story: &Story) -> Result<Answer> {
     text.push_str(&section(
         "changed, and accepted as the same application",
         variants.iter().map(|(change, outcome)| {
-            let outcome = outcome.as_ref().map_or_else(|why| format!("DEVIATES: {why}"), |()| "accepted".to_owned());
+            let outcome =
+                outcome.as_ref().map_or_else(|why| format!("DEVIATES: {why}"), |()| "accepted".to_owned());
             [(*change).to_owned(), outcome]
         }),
     ));
@@ -98,8 +99,11 @@ fn show(story: &Story) -> Result<Answer> {
 
     refusals.insert(0, foreign);
     let to_accept = variants.len().saturating_add(1);
-    let accepted =
-        variants.iter().filter(|(_, outcome)| outcome.is_ok()).count().saturating_add(usize::from(verdict.is_ok()));
+    let accepted = variants
+        .iter()
+        .filter(|(_, outcome)| outcome.is_ok())
+        .count()
+        .saturating_add(usize::from(verdict.is_ok()));
     let refused = refusals.iter().filter(|refusal| refusal.is_as_expected()).count();
     let complete = accepted == to_accept && refused == refusals.len();
     let summary = if complete {
@@ -159,7 +163,10 @@ fn same_application(
     other: &Result<AttestationResult>,
 ) -> std::result::Result<(), String> {
     let (Ok(one), Ok(other)) = (one, other) else {
-        return Err(other.as_ref().err().map_or_else(|| "nothing to compare".to_owned(), ToString::to_string));
+        return Err(other
+            .as_ref()
+            .err()
+            .map_or_else(|| "nothing to compare".to_owned(), ToString::to_string));
     };
     let lasting = |identity: &Identity| {
         let fields = Field::ALL.into_iter().filter(|field| *field != Field::MrAggregated);

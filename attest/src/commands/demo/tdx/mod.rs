@@ -43,11 +43,7 @@ impl TdxTrial {
 }
 
 fn logged(event: &Event) -> LoggedEvent {
-    LoggedEvent {
-        name: event.name.clone(),
-        payload: event.payload.clone().into(),
-        version: event.version,
-    }
+    LoggedEvent { name: event.name.clone(), payload: event.payload.clone().into(), version: event.version }
 }
 
 /// The documents of the image that `guest` runs, and its machine.
@@ -64,7 +60,8 @@ fn launch(guest: &TdGuest) -> LaunchEvidence {
 fn endorsements(collateral: &Collateral) -> Endorsements {
     let certificates = Certificate::parse_der_or_pem(collateral.tcb_info_issuer_chain.as_bytes());
     let certificates = certificates.into_iter().flatten().map(|certificate| certificate.der().to_vec());
-    let documents = [&collateral.tcb_info, &collateral.qe_identity].map(|document| document.json().into_bytes());
+    let documents =
+        [&collateral.tcb_info, &collateral.qe_identity].map(|document| document.json().into_bytes());
     let lists = [&collateral.root_ca_crl, &collateral.pck_crl].map(Clone::clone);
     let of = |kind| move |bytes: Vec<u8>| Endorsement::new(kind, bytes);
     let all = certificates.map(of(EndorsementKind::Certificate));
