@@ -21,8 +21,8 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Why a file is passed over.
 const UNKNOWN: &str = "neither certificate, revocation list (DER, PEM or hex) nor a document of Intel's";
 
-/// Reads every regular file of each directory in the order of the names; what is neither a certificate, a revocation list nor a
-/// signed document is passed over with a warning.
+/// Reads every regular file of each directory in the order of the names; what is neither a certificate, a
+/// revocation list nor a signed document is passed over with a warning.
 pub(crate) fn read(directories: &[PathBuf]) -> Result<(Endorsements, Vec<String>)> {
     let mut all = Endorsements::new();
     let mut warnings = Vec::new();
@@ -62,7 +62,7 @@ fn regular_files(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The endorsements of one file: PEM of one or several, one in DER, a revocation list in hex, or Intel's JSON.
+/// The endorsements of one file: PEM of one or several, one in DER, a list in hex, or Intel's JSON.
 fn recognise(bytes: &[u8]) -> Result<Vec<Endorsement>, String> {
     match bytes.trim_ascii() {
         text if text.starts_with(b"-----BEGIN ") => pem(text),

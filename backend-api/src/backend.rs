@@ -64,12 +64,13 @@ pub trait AttestationBackend: fmt::Debug + Send + Sync + 'static {
     /// [`Error`], whose [`check`](Error::check) names the check that failed.
     fn bind_runtime(&self, verified: &VerifiedEvidence, input: &BindInput<'_>) -> Result<RuntimeBinding>;
 
-    /// What Evidence says, for people to look at: none of it is verified, and nothing may be decided by it. An object of
-    /// named values; a part that cannot be read says so in its place.
+    /// What Evidence says, for people to look at: none of it is verified, and nothing may be decided by it. An
+    /// object of named values; a part that cannot be read says so in its place.
     ///
     /// # Errors
     ///
-    /// [`MalformedEvidence`](crate::ErrorKind::MalformedEvidence) for Evidence whose outermost form cannot be read.
+    /// [`MalformedEvidence`](crate::ErrorKind::MalformedEvidence) for Evidence whose outermost form cannot be
+    /// read.
     fn inspect(&self, evidence: &Evidence) -> Result<serde_json::Value> {
         Ok(serde_json::json!({ "bytes": evidence.bytes().len() }))
     }

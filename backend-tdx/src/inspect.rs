@@ -2,7 +2,11 @@
 
 use backend_api::{Error as ApiError, Evidence, Result};
 use evidence_dstack::tdx_measurement::TdxMeasurement;
-use evidence_event_log::{Bank, Event, EventLog, Tie, launch::names::SYSTEM_READY, runtime::RuntimeEvent};
+use evidence_event_log::{
+    Bank, Event, EventLog, Tie,
+    launch::names::{BOOT_MR_DONE, SYSTEM_READY},
+    runtime::RuntimeEvent,
+};
 use evidence_tdx::{Quote, TdAttributes, TdReport, Xfam, missing};
 use evidence_x509::{Certificate, Moment};
 use serde_json::{Map, Value, json};
@@ -219,19 +223,26 @@ fn boot_event(event: &BootEvent) -> Value {
     json!({ "register": format!("RTMR{}", event.rtmr), "digest": hex::encode(&event.digest), "name": name })
 }
 
-/// Identity comes of what was extended up to the first `system-ready`; later events are the application's word.
+/// Identity comes of what was extended up to the first `system-ready`, or `boot-mr-done` while a guest waits for its
+/// keys; later events are the application's own.
 fn runtime_events(events: &[LoggedEvent]) -> Value {
-    let end = events.iter().position(|event| event.name == SYSTEM_READY);
+    let first = |name| events.iter().position(|event| event.name == name);
+    let (booted, ready) = (first(BOOT_MR_DONE), first(SYSTEM_READY));
     let describe = |(index, event): (usize, &LoggedEvent)| {
         let digest = RuntimeEvent::try_from(event).ok().map(|event| hex::encode(event.sha384()));
-        let phase = if end.is_some_and(|end| index > end) { "running" } else { "launch" };
+        let phase = if ready.is_some_and(|ready| index > ready) { "running" } else { "launch" };
+        let boundary = match Some(index) {
+            at if at == ready => Some("the launch ends here"),
+            at if at == booted => Some("what releases keys looks no further"),
+            _ => None,
+        };
         json!({
             "name": event.name,
             "payload": hex::encode(&event.payload),
             "version": event.version,
             "digest": digest,
             "phase": phase,
-            "boundary": (Some(index) == end).then_some("the launch ends here"),
+            "boundary": boundary,
         })
     };
     events.iter().enumerate().map(describe).collect()
@@ -288,7 +299,7 @@ mod tests {
 
     #[test]
     fn the_launch_ends_with_the_first_system_ready() {
-        let events = ["app-id", SYSTEM_READY, SYSTEM_READY, "later"].map(|name| LoggedEvent {
+        let events = [BOOT_MR_DONE, SYSTEM_READY, SYSTEM_READY, "later"].map(|name| LoggedEvent {
             name: name.to_owned(),
             payload: vec![1].into(),
             version: 1,
@@ -296,6 +307,7 @@ mod tests {
         let shown = runtime_events(&events);
         let phases: Vec<_> = (0..4).filter_map(|index| shown[index]["phase"].as_str()).collect();
         assert_eq!(phases, ["launch", "launch", "running", "running"]);
-        assert!(shown[1]["boundary"].is_string() && shown[2]["boundary"].is_null());
+        let bounds: Vec<_> = (0..4).map(|index| shown[index]["boundary"].is_string()).collect();
+        assert_eq!(bounds, [true, true, false, false]);
     }
 }

@@ -20,7 +20,7 @@ impl LaunchDocument {
     ///
     /// # Errors
     ///
-    /// [`Error::TdxMeasurement`] and [`Error::Launch`] for anything but the one encoding of what can be measured.
+    /// [`Error::TdxMeasurement`] and [`Error::Launch`] for anything but the one encoding of what is measurable.
     pub fn parse(document: &[u8]) -> Result<Self, Error> {
         let measurement = TdxMeasurement::parse(document)?;
         Ok(Self {

@@ -5,7 +5,6 @@
 use std::{
     fs,
     io::{Read, Result as IoResult, Write},
-    sync::LazyLock,
 };
 
 use aws_lc_rs::digest::{SHA384, digest};
@@ -24,13 +23,14 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-static ROOT: LazyLock<TempDir> = LazyLock::new(|| {
-    let root = tempfile::tempdir().expect("a folder");
+/// A guest's file system, in memory where there is such a place: the journal asks for its files to be durable.
+fn guest() -> TempDir {
+    let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder");
     for folder in [FOLDER, "etc"] {
         fs::create_dir_all(root.path().join(folder)).expect("a folder in it");
     }
     root
-});
+}
 
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, input)) = data.split_first() else { return };
@@ -38,8 +38,9 @@ fuzz_target!(|data: &[u8]| {
         b'q' => drop(answer(input)),
         b'Q' => message(input),
         b'c' => {
-            fs::write(ROOT.path().join(CONFIGURATION), input).expect("a file");
-            if let Ok(port) = qgs::port(ROOT.path()) {
+            let root = guest();
+            fs::write(root.path().join(CONFIGURATION), input).expect("a file");
+            if let Ok(port) = qgs::port(root.path()) {
                 assert!(String::from_utf8_lossy(input).contains(&port.to_string()));
             }
         }
@@ -125,7 +126,8 @@ impl Register for Rtmr3 {
 
 /// Whatever a crash left: what is read accounts for the register, which nobody extended, and is read the same again.
 fn journal(log: &[u8], intent: Option<&[u8]>) {
-    let journal = Journal::at(ROOT.path());
+    let root = guest();
+    let journal = Journal::at(root.path());
     let path = journal.log_path();
     let intent_path = path.with_extension("intent");
     let intent = intent.map(|intent| of_this_log(log, intent));

@@ -56,8 +56,8 @@ impl From<DetectError> for Error {
 }
 
 impl Detected {
-    /// A backend that is taken without a word of the operator: it is certain, and its platform has a register, without which a
-    /// guest binds less than others do.
+    /// Whether it is taken without a word of the operator: it is certain, and its platform has a register,
+    /// without which a guest binds less than others do.
     pub fn is_taken_by_itself(&self) -> bool {
         let registers = self.backend.descriptor().runtime;
         self.detection.presence == Presence::Certain && !matches!(registers, RuntimeMechanism::None { .. })
@@ -79,7 +79,8 @@ impl Registry {
         found.ok_or_else(|| Error::new(ErrorKind::Internal, "an accepted backend is not linked"))
     }
 
-    /// What every linked backend finds in `guest`, the surest first, then in the order of their ids. Only reads.
+    /// What every linked backend finds in `guest`, the surest first, then in the order of their ids. Reads
+    /// only.
     pub fn detect(&self, guest: &Guest) -> Vec<Detected> {
         let backends = self.iter().map(|registration| registration.backend);
         let mut all: Vec<Detected> =
@@ -89,8 +90,8 @@ impl Registry {
     }
 }
 
-/// The backend of the CPU that is certain to be the guest's. One that is not, or whose platform has no register, is taken only if
-/// it is among `allowed` and no other is certain.
+/// The backend of the CPU that is certain to be the guest's. One that is not, or whose platform has no
+/// register, is taken only if it is among `allowed` and no other is certain.
 ///
 /// # Errors
 ///

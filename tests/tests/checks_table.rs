@@ -16,6 +16,7 @@ mod snp {
 
 mod tdx {
     pub(crate) mod cases;
+    mod payload;
     mod scene;
 }
 

@@ -12,9 +12,19 @@
 mod baremetal_snp;
 #[path = "conformance/baremetal_snp_forgeries.rs"]
 mod baremetal_snp_forgeries;
+#[path = "conformance/tdx.rs"]
+mod tdx;
+#[path = "conformance/tdx_forgeries.rs"]
+mod tdx_forgeries;
+#[path = "tdx/payload.rs"]
+mod tdx_payload;
 #[path = "conformance/vectors.rs"]
 mod vectors;
 
 mod snp {
     conformance::suite!(crate::baremetal_snp::Snp);
+}
+
+mod intel {
+    conformance::suite!(crate::tdx::Tdx);
 }

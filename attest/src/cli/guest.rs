@@ -10,8 +10,8 @@ pub(crate) struct Choice {
     /// Where the guest's file system begins.
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(crate) guest_root: PathBuf,
-    /// A backend that may be taken although it is not certain, or its platform has no register; once for each, or separated
-    /// by commas.
+    /// A backend that may be taken although it is not certain, or its platform has no register; once for
+    /// each, or separated by commas.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(crate) allow: Vec<String>,
 }

@@ -10,8 +10,8 @@ pub(crate) enum Import {
     Snp(ImportSnp),
     /// From a TDX quote and the logs of its guest.
     Tdx(ImportTdx),
-    /// From dstack's attestation of either platform: V0, V1 (binary or hex), the verifier's JSON request, or the guest's
-    /// answer with a quote.
+    /// From dstack's attestation of either platform: V0, V1 (binary or hex), the verifier's JSON request, or
+    /// the guest's answer with a quote.
     Dstack(ImportDstack),
 }
 

@@ -40,15 +40,22 @@ pub(crate) fn detect(args: &DetectArgs) -> Result<Answer> {
 }
 
 /// Collects Evidence, and writes it whole or not at all.
-pub(crate) fn collect(args: &CollectArgs) -> Result<Answer> {
+///
+/// What a device answers is no verdict on anyone's evidence, so that no failure here is a refusal.
+pub(crate) fn collect(args: &CollectArgs) -> Answer {
+    try_collect(args).unwrap_or_else(|error| Answer::no_verdict(&error))
+}
+
+/// Extends the register, then logs the event. No failure is a refusal, as in [`collect`].
+pub(crate) fn extend(args: &ExtendArgs) -> Answer {
+    try_extend(args).unwrap_or_else(|error| Answer::no_verdict(&error))
+}
+
+fn try_collect(args: &CollectArgs) -> Result<Answer> {
     let request = CollectRequest::new(args.challenge.parse::<Challenge>()?);
     let guest = guest(&args.choice)?;
     let backend = backend(args.backend.as_deref(), &args.choice, &guest)?;
-    let evidence = match block_on(backend.collect(&guest, &request))? {
-        Ok(evidence) => evidence,
-        // What came from a device is no verdict on anyone's evidence.
-        Err(error) => return Ok(Answer::no_verdict(&error)),
-    };
+    let evidence = block_on(backend.collect(&guest, &request))??;
     let media_type = evidence.media_type().clone();
     let bytes = files::envelope_bytes(&Envelope::of_cpu(evidence), args.json_envelope)?;
     if files::is_standard_stream(&args.output) {
@@ -69,18 +76,14 @@ pub(crate) fn collect(args: &CollectArgs) -> Result<Answer> {
     Ok(Answer::done(format!("wrote {written}, {} bytes\n{}", bytes.len(), table(rows)), json))
 }
 
-/// Extends the register, then logs the event.
-pub(crate) fn extend(args: &ExtendArgs) -> Result<Answer> {
+fn try_extend(args: &ExtendArgs) -> Result<Answer> {
     let payload = hex::decode(&args.payload).map_err(|_| {
         Error::new(ErrorKind::InvalidConfig, "--payload is no hex: expected an even number of hex digits")
     })?;
     let event = RuntimeEvent::new(args.name.as_str(), payload)?;
     let guest = guest(&args.choice)?;
     let backend = backend(args.backend.as_deref(), &args.choice, &guest)?;
-    let extension = match block_on(backend.extend_runtime(&guest, &event))? {
-        Ok(extension) => extension,
-        Err(error) => return Ok(Answer::no_verdict(&error)),
-    };
+    let extension = block_on(backend.extend_runtime(&guest, &event))??;
     let registers: Vec<Value> = extension
         .extended
         .iter()

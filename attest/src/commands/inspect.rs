@@ -35,7 +35,11 @@ fn item(registry: &Registry, evidence: &Evidence) -> Result<Value> {
         Err(_) => Value::Null,
     };
     match (item.as_object_mut(), content) {
-        (Some(item), Value::Object(content)) => item.extend(content),
+        (Some(item), Value::Object(content)) => {
+            for (name, value) in content {
+                item.entry(name).or_insert(value);
+            }
+        }
         (_, Value::Null) | (None, _) => {}
         (Some(item), other) => {
             item.insert("content".to_owned(), other);

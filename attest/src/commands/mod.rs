@@ -36,9 +36,9 @@ pub(crate) fn run(command: &Command) -> Result<Answer> {
         #[cfg(feature = "attester")]
         Command::Detect(args) => guest::detect(args),
         #[cfg(feature = "attester")]
-        Command::Collect(args) => guest::collect(args),
+        Command::Collect(args) => Ok(guest::collect(args)),
         #[cfg(feature = "attester")]
-        Command::Extend(args) => guest::extend(args),
+        Command::Extend(args) => Ok(guest::extend(args)),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(args),
     }

@@ -1,7 +1,7 @@
 //! Intel's collateral for TDX: single answers of its service, or all of one platform in one file.
 //!
-//! Sources: Intel PCS API v4 (TCB info, QE identity); the crate `dcap-qvl` 0.7, `QuoteCollateralV3` (the file, as its tools and
-//! dstack's write it).
+//! Sources: Intel PCS API v4 (TCB info, QE identity); the crate `dcap-qvl` 0.7, `QuoteCollateralV3` (the
+//! file, as its tools and dstack's write it).
 
 use backend_api::{Endorsement, EndorsementKind};
 use evidence_tdx::MAX_DOCUMENT;

@@ -1,4 +1,4 @@
-//! Devices that do not do what they should: each failure has one line, and leaves neither a file nor an entry behind.
+//! Devices that do not do what they should: each failure has one line, and leaves neither file nor entry behind.
 
 use std::{fs, thread, time::Duration};
 

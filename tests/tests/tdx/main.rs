@@ -10,8 +10,10 @@
 )]
 
 mod cases;
+mod differential;
 mod flips;
 mod named_checks;
+mod payload;
 mod real;
 mod scene;
 mod vectors;

@@ -9,7 +9,7 @@ use registry::AttestationResult;
 
 use crate::{
     cases::{
-        self, Case,
+        self, Case, add_policy,
         binding::{by_registers, colon, events, form_1, form_2, no_form, required},
         collateral::{grace_period, plain_platform},
         launch::{acpi_alone, firmware_log},
@@ -61,6 +61,11 @@ const ACCEPTED: &[(&str, fn(&mut Scene))] = &[
     ("every feature that TDX knows", |scene| scene.guest.quote.body.xfam = 0x6_DBE7),
     ("a listed TDX module", listed_module),
     ("a listed service TD", listed_service_td),
+    ("a listed service TD, and more that may come", |scene| {
+        listed_service_td(scene);
+        scene.guest.quote.body.td_attributes |= 1 << 17;
+        add_policy(scene, r#"allow-attributes = ["service-td-extension"]"#);
+    }),
     ("listed MRCONFIGID, MROWNER and MROWNERCONFIG", listed_fields),
     ("the firmware's own log", firmware_log),
     ("a log that was cut down to ACPI tables", acpi_alone),

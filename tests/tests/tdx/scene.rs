@@ -6,10 +6,11 @@ use backend_api::{
     Challenge, Endorsement, EndorsementKind, Endorsements, Envelope, Error, Evidence, OfflineBundle, Result,
     TrustAnchor, TrustAnchors, UnixTime,
 };
-use backend_tdx::{BootEvent, BootLog, ID, LaunchEvidence, LoggedEvent, MEDIA_TYPE, TdxEvidence};
+use backend_tdx::{ID, MEDIA_TYPE, TdxEvidence};
 use lab::intel::TdGuest;
 use registry::{AppraisalPolicy, AttestationResult, Clock, Registry, Verifier};
-use serde_bytes::ByteBuf;
+
+use super::payload::payload;
 
 /// A guest of the lab, what it sends, and what a relying party holds against it.
 #[derive(Clone)]
@@ -133,33 +134,6 @@ impl Bundle {
         let all = kinds.into_iter().flat_map(|(kind, list)| list.iter().map(move |bytes| (kind, bytes)));
         all.map(|(kind, bytes)| Endorsement::new(kind, bytes.clone())).collect()
     }
-}
-
-/// Everything that a guest has, around `quote`.
-pub(crate) fn payload(guest: &TdGuest, quote: Vec<u8>) -> TdxEvidence {
-    let launch = &guest.launch;
-    let mut evidence = TdxEvidence::new(quote);
-    let boot = launch.boot_log.iter().map(|event| BootEvent {
-        rtmr: event.rtmr,
-        digest: ByteBuf::from(event.digest),
-        name: if event.name.starts_with("acpi-") { event.name.to_owned() } else { String::new() },
-    });
-    evidence.boot_log = Some(BootLog::Digests(boot.collect()));
-    let logged = launch.events.iter().map(|event| LoggedEvent {
-        name: event.name.clone(),
-        payload: ByteBuf::from(event.payload.clone()),
-        version: event.version,
-    });
-    evidence.runtime_events = logged.collect();
-    evidence.mr_config =
-        (launch.config_id == lab::intel::ConfigId::V3).then(|| launch.mr_config.clone());
-    evidence.launch = Some(LaunchEvidence {
-        checksum_file: ByteBuf::from(launch.checksum_file.clone()),
-        measurement: ByteBuf::from(launch.measurement_cbor.clone()),
-        memory_size: launch.memory_size,
-        two_pass: launch.two_pass,
-    });
-    evidence
 }
 
 /// A relying party under Intel's own root.

@@ -39,6 +39,8 @@ struct Story {
     vendor: &'static str,
     /// What the lab made, and its facts.
     introduction: (String, Vec<(&'static str, String)>),
+    /// Whether a simulated guest collected the evidence, rather than the lab put it together.
+    collected: bool,
     /// What stands behind the verdict.
     acceptance: String,
     /// Facts of the guest that the verdict must have found by itself.
@@ -80,7 +82,11 @@ fn show(story: &Story) -> Result<Answer> {
 
     let mut text = introduction(story);
     // Writing to memory does not fail.
-    let _ = writeln!(text, "\n2. Under {vendor}'s roots it is refused, as any forgery must be.");
+    let _ = write!(
+        text,
+        "\n{}",
+        step(2, &format!("Under {vendor}'s roots it is refused, as any forgery must be."))
+    );
     text.push_str(&table([
         ["refused by".to_owned(), foreign.found().to_owned()],
         ["because".to_owned(), foreign.message().to_owned()],
@@ -94,7 +100,8 @@ fn show(story: &Story) -> Result<Answer> {
             [(*change).to_owned(), outcome]
         }),
     ));
-    text.push_str("\n4. Copies with one change each are refused, each by the check that is there for it.\n");
+    let changes = step(4, "Copies with one change each are refused, each by the check that is there for it.");
+    let _ = write!(text, "\n{changes}");
     text.push_str(&section("changed, failed check, and why", refusals.iter().map(Refusal::row)));
 
     refusals.insert(0, foreign);
@@ -118,6 +125,7 @@ fn show(story: &Story) -> Result<Answer> {
     let json = json!({
         "simulated": true,
         "backend": story.backend,
+        "collected": story.collected,
         "complete": complete,
         "summary": summary,
         "accepted": verdict.as_ref().ok(),
@@ -131,7 +139,8 @@ fn show(story: &Story) -> Result<Answer> {
 }
 
 impl Story {
-    /// The verdict, under other roots than the vendor's if some are given. The outer error is that there is none.
+    /// The verdict, under other roots than the vendor's if some are given. The outer error is that there is
+    /// none.
     fn judge(&self, trial: &Trial, anchors: Option<&TrustAnchors>) -> Result<Result<AttestationResult>> {
         let at = UnixTime::since_unix_epoch(Duration::from_secs(lab::time::utc_day(2026, 6, 1)));
         let accepted = Registry::linked()?.accept([self.backend.as_str()])?;
@@ -189,20 +198,22 @@ fn introduction(story: &Story) -> String {
     ];
     let rows = own.chain(common.map(|(fact, value)| [fact.to_owned(), value]));
     format!(
-        "SIMULATED: no hardware takes part. The lab plays {} and the guest with public test keys, so that what follows\n\
-         says nothing about any real machine; the code that judges is the one that judges real evidence.\n\n\
-         1. {made}\n{}",
+        "SIMULATED: no hardware takes part. The lab plays {} and the guest with public test keys, so that \
+         what follows\nsays nothing about any real machine; the code that judges is the one that judges real \
+         evidence.\n\n{}{}",
         story.vendor,
+        step(1, made),
         table(rows)
     )
 }
 
 fn acceptance(story: &Story, verdict: &Result<AttestationResult>) -> String {
-    let mut text = format!(
-        "\n3. Under the lab's roots, which a caller must put in place by a method named danger, it is verified and\n   \
-         bound: {}\n",
+    let how = format!(
+        "Under the lab's roots, which a caller must put in place by a method named danger, it is verified \
+         and bound: {}",
         story.acceptance
     );
+    let mut text = format!("\n{}", step(3, &how));
     match verdict {
         Err(error) => {
             let _ = writeln!(text, "  DEVIATES: refused, {error}");
@@ -227,6 +238,22 @@ fn acceptance(story: &Story, verdict: &Result<AttestationResult>) -> String {
         }
     }
     text
+}
+
+/// A numbered step, in lines of at most 108 characters.
+fn step(number: u8, text: &str) -> String {
+    const WIDTH: usize = 108;
+    let (mut lines, mut line) = (String::new(), format!("{number}."));
+    for word in text.split_whitespace() {
+        if line.chars().count().saturating_add(word.chars().count()) >= WIDTH {
+            lines.push_str(&line);
+            lines.push('\n');
+            line = "  ".to_owned();
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    format!("{lines}{line}\n")
 }
 
 /// At most 72 characters.

@@ -53,7 +53,8 @@ pub(crate) fn dstack(args: &ImportDstack) -> Result<Answer> {
     imported.write(&args.target)
 }
 
-/// Binary, hex of it, or JSON, where a quote may stand without the challenge that it was asked for: nothing here needs that.
+/// Binary, hex of it, or JSON, where a quote may stand without the challenge that it was asked for: nothing
+/// here needs that.
 fn attestation(bytes: &[u8]) -> std::result::Result<Attestation, WireError> {
     if let Some(binary) = from_hex(bytes) {
         return Attestation::decode(&binary);

@@ -8,8 +8,8 @@ use registry::Registry;
 use super::tree;
 use crate::commands::{demo::CHALLENGE, verify::block_on};
 
-/// Extends the launch events of `guest` and collects its evidence, as in a guest. The inner error says why there can be no tree
-/// here.
+/// Extends the launch events of `guest` and collects its evidence, as in a guest. The inner error says why
+/// there can be no tree here.
 pub(super) fn collect(guest: &TdGuest) -> Result<std::result::Result<TdxEvidence, String>> {
     let folder = match tempfile::tempdir() {
         Ok(folder) => folder,

@@ -69,35 +69,37 @@ fn endorsements(collateral: &Collateral) -> Endorsements {
     all.chain(lists.map(of(EndorsementKind::RevocationList))).collect()
 }
 
-/// The guest's evidence, and how it came about.
+/// The guest's evidence, whether it was collected, and a word about that.
 #[cfg(feature = "attester")]
-fn undamaged(guest: &TdGuest) -> Result<(TdxTrial, String)> {
+fn undamaged(guest: &TdGuest) -> Result<(TdxTrial, bool, String)> {
     match collected::collect(guest)? {
         Ok(evidence) => {
-            let how = "In a simulated file tree of its kernel (FUSE) the guest extends its launch events into RTMR3 and collects:\n   \
-                       registers, log, configuration and quote, by the code that runs in real guests.";
+            let how = "In a simulated file tree of its kernel (FUSE) the guest extends its launch events \
+                       into RTMR3 and collects: registers, log, configuration and quote, by the code that \
+                       runs in real guests.";
             let trial = TdxTrial { evidence, challenge: CHALLENGE, collateral: guest.collateral() };
-            Ok((trial, how.to_owned()))
+            Ok((trial, true, how.to_owned()))
         }
         Err(reason) => {
             let how = format!(
-                "The guest's files cannot be simulated here ({reason}), so that its evidence is forged\n   directly: \
+                "The guest's files cannot be simulated here ({reason}), so that its evidence is forged: \
                  nothing was extended or collected."
             );
-            Ok((TdxTrial::forged(guest), how))
+            Ok((TdxTrial::forged(guest), false, how))
         }
     }
 }
 
 #[cfg(not(feature = "attester"))]
-fn undamaged(guest: &TdGuest) -> Result<(TdxTrial, String)> {
-    let how = "This build cannot collect, so that the guest's evidence is forged\n   directly: nothing was extended or collected.";
-    Ok((TdxTrial::forged(guest), how.to_owned()))
+fn undamaged(guest: &TdGuest) -> Result<(TdxTrial, bool, String)> {
+    let how = "This build cannot collect, so that the guest's evidence is forged: nothing was extended or \
+               collected.";
+    Ok((TdxTrial::forged(guest), false, how.to_owned()))
 }
 
 pub(super) fn story() -> Result<Story> {
     let guest = TdGuest::new();
-    let (undamaged, how) = undamaged(&guest)?;
+    let (undamaged, collected, how) = undamaged(&guest)?;
     let changed = CHANGES.iter().map(|(change, expected, apply)| {
         let mut tampered = undamaged.clone();
         apply(&guest, &mut tampered);
@@ -115,8 +117,8 @@ pub(super) fn story() -> Result<Story> {
         vendor: "Intel",
         introduction: (
             format!(
-                "The lab forges a platform: root, CA and PCK certificate, TCB info, QE identity, revocation lists; and a\n   \
-                 guest: an image, a launch, an application.\n   {how}"
+                "The lab forges a platform: root, CA and PCK certificate, TCB info, QE identity, revocation \
+                 lists; and a guest: an image, a launch, an application. {how}"
             ),
             vec![
                 ("platform", format!("FMSPC {}, simulated", hex::encode(&guest.pck_spec.fmspc))),
@@ -126,9 +128,11 @@ pub(super) fn story() -> Result<Story> {
                 ("MRCONFIGID document", guest.launch.mr_config.clone()),
             ],
         ),
-        acceptance: "MRTD and RTMR0 to RTMR2 are computed again from the image's document, memory size and the digests\n   \
-                     of the ACPI tables; RTMR3 is replayed from the events."
-            .to_owned(),
+        collected,
+        acceptance:
+            "MRTD and RTMR0 to RTMR2 are computed again from the image's document, memory size and the \
+                     digests of the ACPI tables; RTMR3 is replayed from the events."
+                .to_owned(),
         expected: vec![("measurement, launched", hex::encode(guest.quote.body.mrtd))],
         anchors: anchors(guest.pins()),
         foreign_check: "root-pinned",
