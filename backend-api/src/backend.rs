@@ -29,7 +29,8 @@ use crate::{
 ///   that the verdict depends on is in their input; a cache keyed by every input byte is no exception to that.
 /// - Input is hostile. No method panics, and none allocates more than a small multiple of its input.
 /// - What weakens a check has `danger` in its name and shows in the ledger.
-/// - The methods of the attester side do their device work off the async threads, with a deadline and one lock per device.
+/// - The methods of the attester side do their device work off the async threads, with a deadline and one lock per device. They
+///   run under a Tokio runtime with timers.
 #[async_trait]
 pub trait AttestationBackend: fmt::Debug + Send + Sync + 'static {
     /// Who this backend is and what it checks.

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Component, Path, PathBuf},
+    time::Duration,
 };
 
 use crate::{Challenge, Error, ErrorKind, Result};
@@ -95,12 +96,21 @@ impl Detection {
 pub struct CollectRequest {
     /// What the Evidence must commit to.
     pub challenge: Challenge,
+    /// How long the device may take.
+    pub deadline: Duration,
 }
 
 impl CollectRequest {
-    /// Evidence for `challenge`.
+    /// Evidence for `challenge`, from a device that answers within 30 seconds.
     pub const fn new(challenge: Challenge) -> Self {
-        Self { challenge }
+        Self { challenge, deadline: Duration::from_secs(30) }
+    }
+
+    /// The same from a device that answers within `deadline`.
+    #[must_use]
+    pub const fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
     }
 }
 

@@ -17,8 +17,8 @@ use evidence_snp::{Error as ReportFormat, Report, read_certificates};
 
 use crate::{Error, ID, MEDIA_TYPE, SnpEvidence, dstack};
 
-/// How long a collection may take, waiting for others included.
-const DEADLINE: Duration = Duration::from_secs(90);
+/// How long is waited for others who collect.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The privilege level that a report is requested at: the guest's own.
 const VMPL: u8 = 0;
@@ -95,9 +95,10 @@ pub(crate) fn detect(guest: &Guest) -> Detection {
 }
 
 pub(crate) async fn collect(guest: &Guest, request: &CollectRequest) -> Result<Evidence> {
-    let (root, challenge) = (guest.root().to_owned(), *request.challenge.as_bytes());
-    let work = move || collect_from(&root, &challenge);
-    let evidence = device::run(guest.path(snp::DEVICE), DEADLINE, work).await.map_err(failed)?;
+    let (root, request) = (guest.root().to_owned(), request.clone());
+    let deadline = PATIENCE.saturating_add(request.deadline);
+    let work = move || collect_from(&root, &request);
+    let evidence = device::run(guest.path(snp::DEVICE), deadline, work).await.map_err(failed)?;
     Ok(Evidence::new(MEDIA_TYPE, evidence.encode()))
 }
 
@@ -111,14 +112,15 @@ fn failed(error: DeviceError<AttesterError>) -> ApiError {
 }
 
 /// From the kernel, or from the guest device where the kernel has no interface of its own.
-fn collect_from(root: &Path, challenge: &[u8; 64]) -> Result<SnpEvidence, AttesterError> {
+fn collect_from(root: &Path, request: &CollectRequest) -> Result<SnpEvidence, AttesterError> {
+    let challenge = request.challenge.as_bytes();
     let check = |report: &[u8]| {
         let report = Report::parse(report).map_err(AttesterError::Report)?;
         if report.report_data == *challenge { Ok(()) } else { Err(AttesterError::OtherChallenge) }
     };
     let reports = root.join(tsm::REPORTS);
     let (report, table) = if reports.exists() {
-        let request = tsm::Request::snp(*challenge, VMPL);
+        let request = tsm::Request { deadline: request.deadline, ..tsm::Request::snp(*challenge, VMPL) };
         let report = tsm::collect(&reports, &request, |report| check(&report.outblob));
         let report = report.map_err(|error| match error {
             CollectError::Tsm(error) => error.into(),

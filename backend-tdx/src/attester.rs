@@ -14,17 +14,14 @@ use evidence_attester::{
     tsm::{self, CollectError, TsmError},
 };
 use evidence_dstack::vm_config::{MAX_CONFIG, VmConfig, VmConfigError};
-use evidence_event_log::{runtime, tcg};
+use evidence_event_log::{EventLog, runtime, tcg};
 use evidence_tdx::{Error as QuoteFormat, Quote};
 use serde_bytes::ByteBuf;
 
 use crate::{BootLog, ID, MEDIA_TYPE, TdxEvidence, dstack};
 
-/// How long a collection or an extension may take, waiting for others included.
-const DEADLINE: Duration = Duration::from_secs(90);
-
-/// How long the host's quoting service may take.
-const QUOTE_DEADLINE: Duration = Duration::from_secs(30);
+/// How long is waited for others who collect or extend.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The register of the runtime events.
 const RTMR3: u8 = 3;
@@ -109,9 +106,10 @@ pub(crate) fn detect(guest: &Guest) -> Detection {
 }
 
 pub(crate) async fn collect(guest: &Guest, request: &CollectRequest) -> Result<Evidence> {
-    let (root, challenge) = (guest.root().to_owned(), *request.challenge.as_bytes());
-    let work = move || collect_from(&root, &challenge);
-    let evidence = device::run(guest.path(tdx::DEVICE), DEADLINE, work).await.map_err(failed)?;
+    let (root, request) = (guest.root().to_owned(), request.clone());
+    let deadline = PATIENCE.saturating_add(request.deadline);
+    let work = move || collect_from(&root, &request);
+    let evidence = device::run(guest.path(tdx::DEVICE), deadline, work).await.map_err(failed)?;
     Ok(Evidence::new(MEDIA_TYPE, evidence.encode()))
 }
 
@@ -127,7 +125,7 @@ pub(crate) async fn extend_runtime(guest: &Guest, event: &RuntimeEvent) -> Resul
         let mut register = Rtmr::of(&root, RTMR3).map_err(JournalError::from)?;
         Ok(Journal::at(&root).extend(&event, &mut [&mut register])?)
     };
-    let extended = device::run(guest.path(tdx::DEVICE), DEADLINE, work).await.map_err(failed)?;
+    let extended = device::run(guest.path(tdx::DEVICE), PATIENCE, work).await.map_err(failed)?;
     let recovered = extended.recovered.map(|event| event.name);
     Ok(Extension::new(extended.digests).after_recovery_of(recovered))
 }
@@ -141,10 +139,22 @@ fn failed(error: DeviceError<AttesterError>) -> ApiError {
     .in_backend(ID)
 }
 
-/// Register and log first: while the snapshot lives nobody extends, so that the quote is of the same state.
-fn collect_from(root: &Path, challenge: &[u8; 64]) -> Result<TdxEvidence, AttesterError> {
+fn collect_from(root: &Path, request: &CollectRequest) -> Result<TdxEvidence, AttesterError> {
+    let mut evidence = quote_and_log(root, request)?;
+    evidence.boot_log = boot_log(root, &evidence.quote)?;
+    if let Some(text) = read_if_present(&root.join(SYS_CONFIG), MAX_CONFIG)? {
+        let config = VmConfig::parse(&String::from_utf8(text).map_err(|_| AttesterError::ConfigText)?)?;
+        dstack::configure(&mut evidence, config);
+    }
+    Ok(evidence)
+}
+
+/// Register and log first: while the snapshot lives nobody extends, so that the quote is of the same state. What the host
+/// serves is read after that, because it may keep one waiting.
+fn quote_and_log(root: &Path, request: &CollectRequest) -> Result<TdxEvidence, AttesterError> {
+    let challenge = request.challenge.as_bytes();
     let snapshot = snapshot(root)?;
-    let quote = quote(root, challenge, |quote| {
+    let quote = quote(root, request, |quote| {
         let report = &quote.report;
         if report.report_data != *challenge {
             return Err(AttesterError::OtherChallenge);
@@ -156,13 +166,25 @@ fn collect_from(root: &Path, challenge: &[u8; 64]) -> Result<TdxEvidence, Attest
     let mut evidence = TdxEvidence::new(quote);
     let events = snapshot.iter().flat_map(|snapshot| snapshot.log.events());
     evidence.runtime_events = events.map(Into::into).collect();
-    let log = read_if_present(&root.join(CCEL), tcg::MAX_LOG_LEN)?;
-    evidence.boot_log = log.map(|bytes| BootLog::Ccel(ByteBuf::from(bytes)));
-    if let Some(text) = read_if_present(&root.join(SYS_CONFIG), MAX_CONFIG)? {
-        let config = VmConfig::parse(&String::from_utf8(text).map_err(|_| AttesterError::ConfigText)?)?;
-        dstack::configure(&mut evidence, config);
-    }
     Ok(evidence)
+}
+
+/// The log of the boot, without padding, if it is one: the registers of the quote must be what it replays to.
+///
+/// Where it lies in memory is the host's word. What is no log of this boot may be anything of the guest's, and is not handed
+/// out.
+fn boot_log(root: &Path, quote: &[u8]) -> Result<Option<BootLog>, AttesterError> {
+    let Some(bytes) = read_if_present(&root.join(CCEL), tcg::MAX_LOG_LEN)? else { return Ok(None) };
+    let [quoted @ .., _] = Quote::parse(quote)?.report.rtmrs;
+    let log = EventLog::parse(&bytes).ok();
+    let of_this_boot = log.filter(|log| {
+        log.replay_rtmrs().is_ok_and(|registers| {
+            let [replayed @ .., _] = registers.values;
+            replayed == quoted
+        })
+    });
+    let log = of_this_boot.and_then(|log| bytes.get(..log.len_without_padding()));
+    Ok(log.map(|log| BootLog::Ccel(ByteBuf::from(log.to_vec()))))
 }
 
 /// The log, under its lock; `None` for a guest that can read no register and has no log either.
@@ -179,20 +201,22 @@ fn snapshot(root: &Path) -> Result<Option<Snapshot>, AttesterError> {
 /// interface for it.
 fn quote(
     root: &Path,
-    challenge: &[u8; 64],
+    request: &CollectRequest,
     check: impl FnOnce(&Quote<'_>) -> Result<(), AttesterError>,
 ) -> Result<Vec<u8>, AttesterError> {
+    let challenge = request.challenge.as_bytes();
     let check = |bytes: &[u8]| check(&Quote::parse(Quote::trim_padding(bytes)?)?);
     let reports = root.join(tsm::REPORTS);
     let bytes = if reports.exists() {
-        let report = tsm::collect(&reports, &tsm::Request::tdx(*challenge), |report| check(&report.outblob));
+        let request = tsm::Request { deadline: request.deadline, ..tsm::Request::tdx(*challenge) };
+        let report = tsm::collect(&reports, &request, |report| check(&report.outblob));
         let report = report.map_err(|error| match error {
             CollectError::Tsm(error) => error.into(),
             CollectError::Check(error) => error,
         })?;
         report.outblob
     } else {
-        let bytes = tdx::quote_by_vsock(root, challenge, QUOTE_DEADLINE)?;
+        let bytes = tdx::quote_by_vsock(root, challenge, request.deadline)?;
         check(&bytes)?;
         bytes
     };

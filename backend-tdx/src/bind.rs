@@ -200,7 +200,15 @@ impl Binder {
         references: &ReferenceValues,
         aggregates: &[(Field, [u8; 32])],
     ) -> Result<(), Failed<Error>> {
-        let recomputed = evidence.launch.is_some();
+        // The evidence's own image explains the registers, and is worth what the relying party knows of it: whoever lists a
+        // measurement or a register and not that image would take any kernel under the same firmware.
+        let LaunchPolicy { rtmr0, rtmr1, rtmr2, .. } = policy;
+        let lists_registers = [rtmr0, rtmr1, rtmr2].into_iter().any(Option::is_some);
+        let lists_none = references.measurements.is_empty() && !lists_registers;
+        let image = self.identity.get(Field::OsImageHash);
+        let listed_image = references.identity.get(&Field::OsImageHash);
+        let knows_image = image.zip(listed_image).is_some_and(|(image, listed)| listed.contains(image));
+        let recomputed = evidence.launch.is_some() && (knows_image || lists_none);
         // An aggregate hashes MRTD and the registers of the boot.
         let aggregated = aggregates.iter().any(|(field, value)| {
             references.identity.get(field).is_some_and(|listed| listed.contains(value.as_slice()))
@@ -259,7 +267,7 @@ impl Binder {
             for check in [checks::LAUNCH_EVENTS, checks::APPLICATION_EVENTS, checks::KEY_PROVIDER] {
                 self.ledger.not_performed(check, "RTMR3 holds no event");
             }
-            if policy.require_mr_config_id {
+            if policy.mr_config_id_forms.is_some() {
                 self.ledger.verify(checks::MR_CONFIG_ID, Err(Error::MrConfigIdUnbound))?;
             } else {
                 self.ledger.not_performed(checks::MR_CONFIG_ID, "there is no application to compare it with");
@@ -290,9 +298,13 @@ impl Binder {
         };
         let application = Application { launch, provider };
         let document = evidence.mr_config.as_deref();
-        if id == Ok(MrConfigId::Unset) && document.is_none() && !policy.require_mr_config_id {
+        let forms = policy.mr_config_id_forms.as_ref();
+        if id == Ok(MrConfigId::Unset) && document.is_none() && forms.is_none() {
             self.ledger.not_performed(checks::MR_CONFIG_ID, "MRCONFIGID is not set");
         } else {
+            let [form, ..] = report.mr_config_id;
+            let allowed = forms.is_none_or(|forms| forms.contains(&form));
+            let id = if allowed { id } else { Err(Error::MrConfigIdForm(form)) };
             let committed = id.and_then(|id| application.committed_by(id, document));
             self.ledger.verify(checks::MR_CONFIG_ID, committed)?;
             self.link("quote", "application", "MRCONFIGID");

@@ -90,6 +90,9 @@ pub enum Error {
     /// MRCONFIGID commits to something else.
     #[error(transparent)]
     MrConfigId(#[from] MrConfigIdError),
+    /// MRCONFIGID commits in a form that the policy does not take.
+    #[error("MRCONFIGID is of form {0}, which launch.mr-config-id-forms does not list")]
+    MrConfigIdForm(u8),
     /// MRCONFIGID, and no application that it could commit to.
     #[error("the policy requires that MRCONFIGID commits to the application, and RTMR3 names none")]
     MrConfigIdUnbound,
@@ -152,6 +155,7 @@ impl Error {
             Self::Payload(error) => error.kind(),
             Self::MeasurementNotListed(_)
             | Self::MeasurementUnknown(_)
+            | Self::MrConfigIdForm(_)
             | Self::MrConfigIdUnbound
             | Self::RegisterUnknown { .. } => ErrorKind::PolicyViolation,
             Self::ReplayMismatch { .. } => ErrorKind::EventLogMismatch,

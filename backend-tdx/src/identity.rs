@@ -45,7 +45,8 @@ impl KeyProviderInfo {
 impl Application {
     /// Whether what MRCONFIGID commits to is this application.
     pub(crate) fn committed_by(&self, id: MrConfigId, document: Option<&str>) -> Result<(), Error> {
-        let Launch { app_id, compose_hash, instance_id, .. } = &self.launch;
+        let Launch { app_id, compose_hash, instance_id, gpu_policy_hash, init_script_hashes, .. } =
+            &self.launch;
         let KeyProviderInfo { kind, id: provider_id } = self.provider_for(id, document)?;
         id.check(&MrConfigClaim {
             app_id: *app_id,
@@ -53,6 +54,8 @@ impl Application {
             instance_id: *instance_id,
             key_provider: kind,
             key_provider_id: &provider_id,
+            gpu_policy_hash: *gpu_policy_hash,
+            init_script_hashes,
             document,
         })?;
         // A document that nothing commits to would be a claim that looks like one that something does.

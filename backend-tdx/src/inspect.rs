@@ -7,7 +7,7 @@ use evidence_event_log::{
     launch::names::{BOOT_MR_DONE, SYSTEM_READY},
     runtime::RuntimeEvent,
 };
-use evidence_tdx::{Quote, TdAttributes, TdReport, Xfam, missing};
+use evidence_tdx::{Quote, TdAttributes, TdReport, Xfam, fmspc};
 use evidence_x509::{Certificate, Moment};
 use serde_json::{Map, Value, json};
 
@@ -67,7 +67,10 @@ fn content(evidence: &TdxEvidence) -> Value {
             put("quote", self::quote(&quote));
             let chain = Certificate::parse_der_or_pem(quote.pck_chain());
             put("certificates", chain.map_or_else(|error| malformed(&error), |chain| certificates(&chain)));
-            put("fmspc", fmspc(&quote));
+            put(
+                "fmspc",
+                fmspc(&quote).map_or_else(|error| malformed(&error), |fmspc| hex::encode(fmspc).into()),
+            );
         }
     }
     if let Some(log) = &evidence.boot_log {
@@ -132,7 +135,7 @@ fn td_report(report: &TdReport) -> Value {
         "report-data": hex::encode(report.report_data),
         "tee-tcb-svn-2": report.tee_tcb_svn2.map(hex::encode),
         "mr-service-td": report.mr_service_td.map(hex::encode),
-        "extension": report.extension.map(hex::encode),
+        "current-service-td": report.current_service_td.map(hex::encode),
     })
 }
 
@@ -159,16 +162,6 @@ fn certificates(chain: &[Certificate]) -> Value {
         })
     };
     chain.iter().map(describe).collect()
-}
-
-/// FMSPC of the PCK certificate, as the address of the platform's TCB info has it.
-fn fmspc(quote: &Quote<'_>) -> Value {
-    match missing(quote) {
-        Err(error) => malformed(&error),
-        Ok(items) => {
-            items.iter().find_map(|item| item.url.split_once("fmspc=")).map(|(_, fmspc)| fmspc).into()
-        }
-    }
 }
 
 fn boot_log(log: &BootLog) -> Value {

@@ -31,8 +31,9 @@ pub struct LaunchPolicy {
     pub rtmr2: Option<BTreeSet<Hex<48>>>,
     /// How far the guest has come: `ready` if absent.
     pub phase: Phase,
-    /// Require that MRCONFIGID commits to the application, so that the host could not change it after the launch.
-    pub require_mr_config_id: bool,
+    /// Forms of MRCONFIGID, in one of which it must commit to the application, so that the host could not change that after
+    /// the launch: 1 commits to the composition alone, 2 also to application id and key provider, 3 to a whole document.
+    pub mr_config_id_forms: Option<BTreeSet<u8>>,
 }
 
 /// How far a guest has come.
@@ -65,6 +66,10 @@ impl Policy {
         policy.quote.validate().map_err(|error| invalid(error.to_string()))?;
         let LaunchPolicy { rtmr0, rtmr1, rtmr2, .. } = &policy.launch;
         let lists = [("rtmr0", rtmr0), ("rtmr1", rtmr1), ("rtmr2", rtmr2)];
+        let forms = policy.launch.mr_config_id_forms.as_ref();
+        if forms.is_some_and(|forms| forms.is_empty() || forms.iter().any(|form| !(1..=3).contains(form))) {
+            return Err(invalid("mr-config-id-forms lists forms 1, 2 and 3, at least one".to_owned()));
+        }
         if let Some((key, _)) = lists.iter().find(|(_, list)| list.as_ref().is_some_and(BTreeSet::is_empty)) {
             return Err(invalid(format!(
                 "the list {key} is empty: leave the key out, or list what is allowed"

@@ -25,7 +25,8 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 use backend_api::{AttestationBackend, CheckInfo};
 
 /// Checks that no case of one scene reaches, and the tests elsewhere that fail them.
-const SNP_ELSEWHERE: &[(&str, &str)] = &[("csp-id", "a VLEK of another provider (`tests/tests/snp/vlek.rs`)")];
+const SNP_ELSEWHERE: &[(&str, &str)] =
+    &[("csp-id", "a VLEK of another provider (`tests/tests/snp/vlek.rs`)")];
 
 const APPRAISAL: &[(&str, &str)] = &[
     ("tcb-status", "a status that is not listed (`tests/tests/snp/appraisal.rs`)"),
@@ -53,7 +54,8 @@ impl Section {
         for (check, defect) in cases {
             defects.entry(check).or_default().push(defect);
         }
-        write!(text, "\n## {title}\n\n| check | establishes | source | cases |\n|---|---|---|---|\n").unwrap();
+        write!(text, "\n## {title}\n\n| check | establishes | source | cases |\n|---|---|---|---|\n")
+            .unwrap();
         for info in checks {
             let name = info.check.name();
             let of_check = defects.remove(name);

@@ -242,7 +242,10 @@ fn one_file_has_unsafe_code() {
     let sources = WORKSPACE.packages.iter().flat_map(|package| sources(&package.folder().join("src")));
     let (ioctls, others): (Vec<_>, Vec<_>) = sources.partition(|(name, _)| name.ends_with(UNSAFE));
     assert_none(others.iter().filter_map(|(name, text)| unsafe_code(name, text)).collect());
-    assert!(ioctls.iter().any(|(name, text)| unsafe_code(name, text).is_some()), "{UNSAFE} needs no exception");
+    assert!(
+        ioctls.iter().any(|(name, text)| unsafe_code(name, text).is_some()),
+        "{UNSAFE} needs no exception"
+    );
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn every_key_has_an_example() {
     probe("baremetal-snp.report", &["vmpl", "minimum-tcb", "danger-accept-unknown-revocation"]);
     probe("baremetal-snp.launch", &["danger-accept-unmeasured-rootfs"]);
     probe("tdx.quote", &["accept-tcb-status", "minimum-tcb-date", "reject-platforms"]);
-    probe("tdx.launch", &["rtmr0", "require-mr-config-id"]);
+    probe("tdx.launch", &["rtmr0", "mr-config-id-forms"]);
     for field in backend_api::Field::ALL {
         assert!(examples.contains(&format!("\n{} = ", field.name())), "{} has no example", field.name());
     }

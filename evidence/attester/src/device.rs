@@ -26,6 +26,9 @@ static LOCKS: LazyLock<Locks> = LazyLock::new(Locks::default);
 /// Why work on a device has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError<E> {
+    /// No Tokio runtime to work under.
+    #[error("work on a device needs a tokio runtime with timers, found none")]
+    NoRuntime,
     /// The work panicked.
     #[error("work on {} panicked", .0.display())]
     Panicked(PathBuf),
@@ -50,7 +53,9 @@ impl<E> DeviceError<E> {
     pub fn kind(&self, work: impl FnOnce(&E) -> ErrorKind) -> ErrorKind {
         match self {
             Self::Panicked(_) => ErrorKind::Internal,
-            Self::TimedOut { .. } => ErrorKind::DeviceUnavailable,
+            Self::NoRuntime => ErrorKind::InvalidConfig,
+            Self::TimedOut { begun: true, .. } => ErrorKind::Unsettled,
+            Self::TimedOut { begun: false, .. } => ErrorKind::DeviceUnavailable,
             Self::Work(error) => work(error),
         }
     }
@@ -75,6 +80,9 @@ where
     T: Send + 'static,
     E: Send + 'static,
 {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Err(DeviceError::NoRuntime);
+    }
     let device = device.as_ref().to_owned();
     // A deadline beyond what the clock can count is none that anyone lives to see.
     let now = Instant::now();

@@ -1,9 +1,12 @@
 //! Files, with errors that are values, and readings that are bounded.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 /// What the system said no to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +65,14 @@ pub fn read_if_present(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, IoF
 
 /// What a file holds, up to `limit` bytes; `None` where it holds more.
 pub(crate) fn read_up_to(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, IoFailure> {
-    let file = File::open(path).map_err(IoFailure::of("open", path))?;
+    // What the host serves may be anything: not a link that leads elsewhere, nor something that never answers.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = opened.map_err(IoFailure::of("open", path))?;
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err(IoFailure::new("read as a file", path, &io::ErrorKind::InvalidInput.into()));
+    }
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes).map_err(IoFailure::of("read", path))?;

@@ -30,6 +30,7 @@ pub struct EventLog<'a> {
     header: SpecId<'a>,
     events: Vec<Event<'a>>,
     startup_locality: Option<u8>,
+    len: usize,
 }
 
 impl<'a> EventLog<'a> {
@@ -46,7 +47,7 @@ impl<'a> EventLog<'a> {
         }
         let mut reader = Reader::new(bytes);
         let header = SpecId::read(&mut reader)?;
-        let mut log = Self { header, events: Vec::new(), startup_locality: None };
+        let mut log = Self { header, events: Vec::new(), startup_locality: None, len: 0 };
         while !only_padding(reader.rest(), bytes.len())? {
             let index = log.events.len().saturating_add(1);
             if index >= MAX_EVENTS {
@@ -56,6 +57,7 @@ impl<'a> EventLog<'a> {
             log.note_startup_locality(&event, index)?;
             log.events.push(event);
         }
+        log.len = bytes.len().saturating_sub(reader.rest().len());
         Ok(log)
     }
 
@@ -63,6 +65,12 @@ impl<'a> EventLog<'a> {
     #[must_use]
     pub const fn header(&self) -> &SpecId<'a> {
         &self.header
+    }
+
+    /// How many of the bytes are the log; padding follows.
+    #[must_use]
+    pub const fn len_without_padding(&self) -> usize {
+        self.len
     }
 
     /// The events after the header, in the order of the log.

@@ -51,6 +51,8 @@ pub enum ErrorKind {
     StaleEndorsements,
     /// No linked backend knows this kind of Evidence, or this backend id.
     UnknownBackend,
+    /// Something was begun and not seen to its end. The next call settles it, and repeating it would do it twice.
+    Unsettled,
     /// The platform or this build cannot do that.
     Unsupported,
     /// Evidence of a version or form that is not known.
@@ -102,7 +104,7 @@ impl ErrorKind {
             | Self::InvalidConfig
             | Self::UnknownBackend
             | Self::Unsupported => Fault::Caller,
-            Self::DeviceUnavailable | Self::SourceUnavailable => Fault::Environment,
+            Self::DeviceUnavailable | Self::SourceUnavailable | Self::Unsettled => Fault::Environment,
             Self::Internal => Fault::Internal,
         }
     }

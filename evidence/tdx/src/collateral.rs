@@ -133,6 +133,8 @@ pub(crate) struct Chosen {
     pub(crate) tcb_signer: Certificate,
     pub(crate) qe_identity: Signed<QeIdentity>,
     pub(crate) qe_signer: Certificate,
+    /// The last second before a document that is not current yet takes the place of one of these.
+    pub(crate) until: u64,
     /// Lists that name the root as their issuer, DER.
     pub(crate) root_lists: Vec<Vec<u8>>,
     /// Lists that name the CA of the PCK certificate as their issuer, DER.
@@ -156,9 +158,11 @@ impl Collateral<'_> {
         let is_of_platform = |document: &Signed<TcbInfo>| {
             document.value.id == "TDX" && hex::decode(&document.value.fmspc).is_ok_and(|found| found == fmspc)
         };
-        let tcb_info = self.newest(at, is_of_platform);
+        let mut until = u64::MAX;
+        let tcb_info = self.newest(at, is_of_platform, &mut until);
         let tcb_info = tcb_info.ok_or_else(|| Error::TcbInfoMissing { fmspc: hex::encode(fmspc) })?;
-        let qe_identity = self.newest(at, |document: &Signed<QeIdentity>| document.value.id == "TD_QE");
+        let is_of_tdx = |document: &Signed<QeIdentity>| document.value.id == "TD_QE";
+        let qe_identity = self.newest(at, is_of_tdx, &mut until);
         let qe_identity = qe_identity.ok_or(Error::QeIdentityMissing)?;
 
         let signers = self.certificates.iter().filter_map(|der| Certificate::parse(der).ok());
@@ -179,26 +183,25 @@ impl Collateral<'_> {
             Ok(lists)
         };
         let (root_lists, pck_lists) = (lists_of(root)?, lists_of(ca)?);
-        Ok(Chosen { tcb_info, tcb_signer, qe_identity, qe_signer, root_lists, pck_lists })
+        Ok(Chosen { tcb_info, tcb_signer, qe_identity, qe_signer, until, root_lists, pck_lists })
     }
 
     /// The newest document that is `wanted`: one that is current before one that is not, then the latest evaluation, then the
-    /// latest issue.
-    fn newest<T: Document>(&self, at: u64, wanted: impl Fn(&Signed<T>) -> bool) -> Option<Signed<T>> {
-        let documents = self
-            .documents
-            .iter()
-            .filter_map(|bytes| Signed::parse(bytes))
-            .filter(|document| wanted(document));
-        documents.max_by_key(|document| {
+    /// latest issue. Lowers `until` to the last second before another one becomes current.
+    fn newest<T: Document>(
+        &self,
+        at: u64,
+        wanted: impl Fn(&Signed<T>) -> bool,
+        until: &mut u64,
+    ) -> Option<Signed<T>> {
+        let documents = self.documents.iter().filter_map(|bytes| Signed::parse(bytes));
+        let documents: Vec<Signed<T>> = documents.filter(|document| wanted(document)).collect();
+        let coming = documents.iter().map(|document| document.window.not_before).filter(|begin| *begin > at);
+        *until = coming.map(|begin| begin.saturating_sub(1)).fold(*until, u64::min);
+        documents.into_iter().max_by_key(|document| {
             let Window { not_before, not_after } = document.window;
-            (
-                document.window.contains(at),
-                document.value.evaluation(),
-                not_before,
-                not_after,
-                document.body.clone(),
-            )
+            let current = document.window.contains(at);
+            (current, document.value.evaluation(), not_before, not_after, document.body.clone())
         })
     }
 }

@@ -192,6 +192,9 @@ pub enum Error {
     /// The host can inject exceptions.
     #[error("SEPT_VE_DISABLE is not set: the host can raise exceptions in the TD")]
     SeptVeEnabled,
+    /// Service TDs may have come later, and the report does not say which.
+    #[error("the TD may be bound to service TDs after its launch, and its report is not one that names them")]
+    ServiceTdUnknown,
     /// Service TDs may come later.
     #[error("the TD may be bound to service TDs, and the policy lists none")]
     ServiceTdUnlisted,
@@ -209,7 +212,7 @@ pub enum Error {
     },
     /// TCB info of another platform.
     #[error(
-        "TCB info is of PCE-ID {found:?} or of a version that is not known, expected TDX, version 3, PCE-ID {expected}"
+        "TCB info is of PCE-ID {found:?} or of a form that is not known, expected TDX, version 3, type 0, PCE-ID {expected}"
     )]
     TcbInfoPlatform {
         /// The platform's, hex.
@@ -326,6 +329,7 @@ impl Error {
             | Self::GraceOver { .. }
             | Self::NotAllowed { .. }
             | Self::PlatformRejected(_)
+            | Self::ServiceTdUnknown
             | Self::ServiceTdUnlisted
             | Self::TcbStatus { .. }
             | Self::TcbTooOld { .. } => ErrorKind::PolicyViolation,

@@ -7,6 +7,9 @@ use der::{Decode, Reader, SliceReader, Tag, Tagged, asn1::AnyRef};
 
 use crate::dcap;
 
+/// The most values that the extension or its TCB has.
+const MAX_VALUES: usize = 32;
+
 /// What the extension names. `dcap-qvl` compares CPUSVN with TCB levels, Intel's specification the components: they must be
 /// the same.
 pub(crate) fn extension(certificate: &[u8]) -> Result<(PckExtension, [u8; 16]), String> {
@@ -37,7 +40,7 @@ fn pairs(sequence: AnyRef<'_>) -> der::Result<Vec<(ObjectIdentifier, AnyRef<'_>)
     while !reader.is_finished() {
         let pair = reader
             .sequence(|pair| Ok::<_, der::Error>((ObjectIdentifier::decode(pair)?, AnyRef::decode(pair)?)))?;
-        if pairs.iter().any(|(oid, _)| *oid == pair.0) {
+        if pairs.len() == MAX_VALUES || pairs.iter().any(|(oid, _)| *oid == pair.0) {
             return Err(Tag::ObjectIdentifier.value_error().into());
         }
         pairs.push(pair);

@@ -2,6 +2,8 @@
 
 use evidence_ledger::Failed;
 
+use evidence_x509::Certificate;
+
 use crate::{Error, Quote, checks, dcap, platform::chain};
 
 const PCS: &str = "https://api.trustedservices.intel.com";
@@ -29,6 +31,24 @@ pub enum ItemKind {
     RevocationList,
 }
 
+/// FMSPC of the platform that `quote` says it is of: its family, model and configuration, 6 bytes. Nothing is verified.
+///
+/// # Errors
+///
+/// The check that the quote would fail for not naming its platform.
+pub fn fmspc(quote: &Quote<'_>) -> Result<[u8; 6], Failed<Error>> {
+    platform(quote).map(|(_, fmspc)| fmspc)
+}
+
+/// The PCK certificate, and FMSPC in it.
+fn platform(quote: &Quote<'_>) -> Result<(Certificate, [u8; 6]), Failed<Error>> {
+    let failed = |check| move |error| Failed { check, error };
+    let [pck, ..] = chain(quote).map_err(failed(checks::PCK_CHAIN))?;
+    let extension = dcap::pck_extension(pck.der()).map_err(Error::PckExtension);
+    let fmspc = extension.map_err(failed(checks::PCK_EXTENSION))?.fmspc;
+    Ok((pck, fmspc))
+}
+
 /// What the verification of `quote` needs: TCB info of its platform, the identity of the quoting enclave, the certificate of
 /// their signer, the revocation lists of the root and of the CA of its PCK certificate.
 ///
@@ -36,10 +56,8 @@ pub enum ItemKind {
 ///
 /// [`checks::PCK_CHAIN`] or [`checks::PCK_EXTENSION`], with [`Error`], if the quote does not name its platform.
 pub fn missing(quote: &Quote<'_>) -> Result<Vec<Item>, Failed<Error>> {
-    let failed = |check| move |error| Failed { check, error };
-    let [pck, ..] = chain(quote).map_err(failed(checks::PCK_CHAIN))?;
-    let extension = dcap::pck_extension(pck.der()).map_err(Error::PckExtension);
-    let fmspc = hex::encode(extension.map_err(failed(checks::PCK_EXTENSION))?.fmspc);
+    let (pck, fmspc) = platform(quote)?;
+    let fmspc = hex::encode(fmspc);
     let ca = if pck.issuer().contains("Processor") { "processor" } else { "platform" };
     let item = |kind, what: String, url: String| Item { kind, what, url };
     let tcb = format!("{PCS}/tdx/certification/v4/tcb?fmspc={fmspc}");

@@ -175,7 +175,8 @@ impl Platform {
             Error::DocumentSignature(name)
         })?;
         is_current(ledger, checks::TCB_INFO_CURRENT, name, info, now)?;
-        let of_platform = info.value.version >= 3
+        let of_platform = info.value.version == 3
+            && info.value.tcb_type == 0
             && info.value.id == "TDX"
             && hex::decode(&info.value.pce_id).is_ok_and(|pce_id| pce_id == extension.pce_id);
         ledger.require(checks::TCB_INFO_PLATFORM, of_platform, || Error::TcbInfoPlatform {
@@ -188,7 +189,8 @@ impl Platform {
             Error::DocumentSignature(name)
         })?;
         is_current(ledger, checks::QE_IDENTITY_CURRENT, name, identity, now)?;
-        let window = within(within(window, info.window), identity.window);
+        let mut window = within(within(window, info.window), identity.window);
+        window.not_after = window.not_after.min(chosen.until);
 
         // 5. PCK -> quoting enclave -> attestation key.
         let signature =
@@ -220,6 +222,10 @@ impl Platform {
 
     /// Why there is no appraisal; where every level is missed, which versions the nearest misses.
     fn no_level(&self, quote: &Quote<'_>, reason: String) -> Error {
+        // `dcap-qvl` says it in words alone.
+        if reason.ends_with("TCB status is invalid: Revoked") {
+            return Error::TcbRevoked;
+        }
         let versions = Versions { cpu_svn: &self.pck.cpu_svn, pce_svn: self.pck.pce_svn, quote };
         let shortfalls = versions.below_every_level(&self.chosen.tcb_info.value);
         if shortfalls.0.is_empty() { Error::Appraisal(reason) } else { Error::TcbLevelMissed(shortfalls) }

@@ -105,7 +105,8 @@ pub enum Attribute {
     KeyLocker,
     /// PERFMON, bit 63: performance counters, which other TDs of the core can observe.
     Perfmon,
-    /// SERVTD_EXT, bit 17: service TDs may be bound after launch. Their hash is judged by `service-tds`.
+    /// SERVTD_EXT, bit 17: service TDs may be bound after launch. In a TD 1.5ex report `service-tds` judges those at the launch
+    /// and those that are bound now; other reports do not say which are, and are refused.
     ServiceTdExtension,
     /// TPA, bit 62: the TD provisions TDX Connect.
     TdxConnectProvisioningAgent,
@@ -164,6 +165,9 @@ pub enum PolicyError {
     /// An empty list allows nothing, and it never means anything.
     #[error("the list {0} is empty: leave the key out, or list what is allowed")]
     EmptyList(&'static str),
+    /// Something that is not how Intel writes advisories would never apply.
+    #[error("reject-advisories lists {0:?}, expected ids such as INTEL-SA-01245")]
+    Advisory(String),
     /// A grace period is about platforms that are out of date.
     #[error(
         "grace-period-days is about OutOfDate or OutOfDateConfigurationNeeded, and accept-tcb-status lists neither"
@@ -194,6 +198,13 @@ impl Policy {
         ];
         if let Some((key, _)) = empty.into_iter().find(|(_, empty)| *empty) {
             return Err(PolicyError::EmptyList(key));
+        }
+        let is_advisory = |id: &&String| {
+            id.strip_prefix("INTEL-SA-")
+                .is_some_and(|number| number.len() == 5 && number.bytes().all(|digit| digit.is_ascii_digit()))
+        };
+        if let Some(other) = self.reject_advisories.iter().flatten().find(|id| !is_advisory(id)) {
+            return Err(PolicyError::Advisory(other.clone()));
         }
         let accepts_old = self.accept_tcb_status.iter().flatten().any(|status| status.is_out_of_date());
         if self.grace_period_days.is_some() && !accepts_old {

@@ -111,8 +111,8 @@ pub struct TdReport {
     pub tee_tcb_svn2: Option<[u8; 16]>,
     /// MRSERVICETD: hash of the service TDs that are bound to this one; zero is none. TD 1.5.
     pub mr_service_td: Option<[u8; 48]>,
-    /// The fields that TD 1.5ex adds, in the order of the structure.
-    pub extension: Option<[u8; 237]>,
+    /// Hash of the service TDs that are bound now, where MRSERVICETD is of those at the launch. TD 1.5ex.
+    pub current_service_td: Option<[u8; 48]>,
 }
 
 /// The report of the quoting enclave: an SGX REPORT body, 384 bytes. Nothing in it is verified.
@@ -371,8 +371,22 @@ impl<'a> Reader<'a> {
             report_data: self.array()?,
             tee_tcb_svn2: if kind >= BodyKind::Td15 { Some(self.array()?) } else { None },
             mr_service_td: if kind >= BodyKind::Td15 { Some(self.array()?) } else { None },
-            extension: if kind >= BodyKind::Td15Extended { Some(self.array()?) } else { None },
+            current_service_td: if kind >= BodyKind::Td15Extended {
+                Some(self.current_service_td()?)
+            } else {
+                None
+            },
         })
+    }
+
+    /// The fields that TD 1.5ex adds (`sgx_report2_body_v1_5_ex_t` in Intel's `sgx_quote_5.h`): of these, CUR_SERVTD_HASH.
+    fn current_service_td(&mut self) -> Result<[u8; 48], Error> {
+        // VMID, TD_ID, DEV_INFO, and hash, attributes, CPUSVN, TEE_TCB_SVN and FMSPC of the launch.
+        self.take(1 + 32 + 48 + 48 + 8 + 16 + 16 + 12)?;
+        let hash = self.array()?;
+        // CUR_SERVTD_ATTR.
+        self.take(8)?;
+        Ok(hash)
     }
 
     fn qe_report(&mut self) -> Result<QeReport, Error> {

@@ -99,7 +99,7 @@ impl Versions<'_> {
         Some(all)
     }
 
-    /// What it falls short of the nearest of `levels` in: the one that it misses in the fewest components, and there by least.
+    /// What it falls short of the nearest of `levels` in: the one that it misses in the fewest components, by the least.
     fn nearest<'l>(&self, levels: impl Iterator<Item = &'l TcbLevel>) -> Vec<Shortfall> {
         let missing = |short: &Shortfall| u32::from(short.needed.saturating_sub(short.found));
         let distance = |all: &Vec<Shortfall>| (all.len(), all.iter().map(missing).sum::<u32>());
@@ -125,6 +125,27 @@ impl Versions<'_> {
     }
 }
 
+/// The status that `dcap-qvl` gives, which follows Intel's quote verification library, and where that leaves a part out, the
+/// part's: a quoting enclave that is neither up to date nor out of date counts as out of date, and so does a platform whose
+/// present TCB is, though the TD was launched under one that was not.
+fn converged(claims: &QuoteClaims) -> dcap_qvl::TcbStatus {
+    use dcap_qvl::TcbStatus::{
+        ConfigurationAndSWHardeningNeeded, ConfigurationNeeded, OutOfDate, OutOfDateConfigurationNeeded,
+        SWHardeningNeeded, UpToDate,
+    };
+    let out_of_date = |status| matches!(status, OutOfDate | OutOfDateConfigurationNeeded);
+    let enclave = claims.qe.tcb_level.tcb_status;
+    let present = claims.platform.current_tcb_level.as_ref().map(|level| level.tcb_status);
+    if enclave == UpToDate && !present.is_some_and(out_of_date) {
+        return claims.tcb.status;
+    }
+    match claims.tcb.status {
+        UpToDate | SWHardeningNeeded => OutOfDate,
+        ConfigurationNeeded | ConfigurationAndSWHardeningNeeded => OutOfDateConfigurationNeeded,
+        other => other,
+    }
+}
+
 impl Tcb {
     /// From what `dcap-qvl` established.
     pub(crate) fn new(
@@ -133,7 +154,7 @@ impl Tcb {
         qe_identity: &dcap_qvl::QeIdentity,
         quote: &Quote<'_>,
     ) -> Result<Self, Error> {
-        let status = TcbStatus::of(claims.tcb.status).ok_or(Error::TcbRevoked)?;
+        let status = TcbStatus::of(converged(claims)).ok_or(Error::TcbRevoked)?;
         let pck = &claims.platform.pck;
         let versions = Versions { cpu_svn: &pck.cpu_svn, pce_svn: pck.pce_svn, quote };
         let mut shortfalls = versions.below_up_to_date(tcb_info);

@@ -143,19 +143,27 @@ impl VerifyQuote<'_> {
         ledger.require(checks::MODULE_SIGNER, intel, || Error::ModuleSigner)?;
         let allowed = self.policy.modules.as_ref();
         one_of(ledger, checks::MODULE, "MRSEAM", allowed, report.mr_seam)?;
-        let bound = report.mr_service_td.filter(|hash| *hash != [0; 48]);
-        match (&self.policy.service_tds, bound) {
-            (None, None) => {
-                ledger.require(checks::SERVICE_TD, !report.td_attributes.service_td_extension(), || {
-                    Error::ServiceTdUnlisted
-                })
-            }
-            (None, Some(found)) => ledger.verify(checks::SERVICE_TD, Err(not_allowed("MRSERVICETD", &found))),
-            (Some(_), found) => {
-                let found = found.unwrap_or([0; 48]);
-                one_of(ledger, checks::SERVICE_TD, "MRSERVICETD", self.policy.service_tds.as_ref(), found)
-            }
+        self.service_td(report, ledger)
+    }
+
+    /// Service TDs that are bound at the launch and now: none, or each one that the policy lists.
+    fn service_td(&self, report: &TdReport, ledger: &mut Ledger) -> Result<(), Failed<Error>> {
+        // With the attribute, others may be bound later, and only the extended report says which.
+        if report.td_attributes.service_td_extension() && report.current_service_td.is_none() {
+            return ledger.verify(checks::SERVICE_TD, Err(Error::ServiceTdUnknown));
         }
+        let fields = [report.mr_service_td, report.current_service_td].into_iter().flatten();
+        let bound: Vec<[u8; 48]> = fields.filter(|hash| *hash != [0; 48]).collect();
+        let refused = match &self.policy.service_tds {
+            None if report.td_attributes.service_td_extension() => Some(Error::ServiceTdUnlisted),
+            None => bound.first().map(|found| not_allowed("MRSERVICETD", found)),
+            Some(listed) => {
+                let bound = if bound.is_empty() { &[[0; 48]] } else { bound.as_slice() };
+                let other = bound.iter().find(|hash| !listed.contains(&Hex(**hash)));
+                other.map(|found| not_allowed("MRSERVICETD", found))
+            }
+        };
+        ledger.verify(checks::SERVICE_TD, refused.map_or(Ok(()), Err))
     }
 
     fn host_fields(&self, report: &TdReport, ledger: &mut Ledger) -> Result<(), Failed<Error>> {

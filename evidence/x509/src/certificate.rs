@@ -15,6 +15,9 @@ use crate::CertificateError;
 /// The largest certificate that is read, in bytes. AMD's are below 2 KiB, NVIDIA's and Azure's below 3 KiB.
 pub const MAX_CERTIFICATE: usize = 16 * 1024;
 
+/// The most extensions of a certificate: three times what vendors write.
+const MAX_EXTENSIONS: usize = 64;
+
 /// The largest PEM text that is read, in bytes.
 pub const MAX_PEM: usize = 256 * 1024;
 
@@ -86,6 +89,9 @@ impl Certificate {
         let tbs = parsed.tbs_certificate();
         let mut extensions: Vec<(ObjectIdentifier, Vec<u8>)> = Vec::new();
         for extension in tbs.extensions().into_iter().flatten() {
+            if extensions.len() == MAX_EXTENSIONS {
+                return Err(CertificateError::TooManyExtensions { limit: MAX_EXTENSIONS });
+            }
             if extensions.iter().any(|(oid, _)| *oid == extension.extn_id) {
                 return Err(CertificateError::DuplicateExtension(extension.extn_id.to_string()));
             }

@@ -15,6 +15,12 @@ pub enum CertificateError {
     /// PEM text without a certificate, or with something else in it.
     #[error("expected PEM certificates: {0}")]
     MalformedPem(String),
+    /// More extensions than any certificate has.
+    #[error("certificate has more than {limit} extensions")]
+    TooManyExtensions {
+        /// How many are read.
+        limit: usize,
+    },
     /// Larger than the limit.
     #[error("certificate of {found} bytes, at most {limit} are read")]
     TooLarge {

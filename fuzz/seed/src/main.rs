@@ -112,7 +112,8 @@ allow-attributes = ["perfmon", "key-locker"]
 reject-platforms = ["cached-keys", "smt"]
 DIGESTS
 [backend.tdx.launch]
-require-mr-config-id = true
+phase = "booting"
+mr-config-id-forms = [2, 3]
 rtmr0 = ["DIGEST"]
 rtmr1 = ["DIGEST"]
 rtmr2 = ["DIGEST"]

@@ -247,8 +247,9 @@ impl Launch {
     /// MRCONFIGID, 48 bytes, in the form of [`Self::config_id`], for what the events say.
     #[must_use]
     pub fn mr_config_id(&self) -> [u8; 48] {
-        let payload =
-            |name| self.events.iter().find(|event| event.name == name).map_or(&[][..], |event| &event.payload);
+        let payload = |name| {
+            self.events.iter().find(|event| event.name == name).map_or(&[][..], |event| &event.payload)
+        };
         let (form, hash) = match self.config_id {
             ConfigId::Unset => return [0; 48],
             ConfigId::V1 => (1, payload("compose-hash").to_vec()),

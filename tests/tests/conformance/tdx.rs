@@ -34,12 +34,7 @@ impl Subject for Tdx {
 
     fn golden(&self) -> Vec<Case> {
         static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
-            let mut cases = vec![
-                whole_guest(),
-                firmware_log(),
-                expiring_platform(),
-                extended_report(),
-            ];
+            let mut cases = vec![whole_guest(), firmware_log(), expiring_platform(), extended_report()];
             if let Some(folder) = vectors("tdx") {
                 cases.push(real_dstack(&folder));
             }
@@ -177,7 +172,8 @@ fn real_dstack(folder: &Path) -> Case {
     let attestation = Attestation::decode(&fs::read(folder.join("tdx-lite-getquote.json")).unwrap()).unwrap();
     let evidence = TdxEvidence::from_dstack(&attestation).unwrap();
     let report = Quote::parse(&evidence.quote).unwrap().report;
-    let collateral: Value = serde_json::from_slice(&fs::read(folder.join("collateral.json")).unwrap()).unwrap();
+    let collateral: Value =
+        serde_json::from_slice(&fs::read(folder.join("collateral.json")).unwrap()).unwrap();
     let (endorsements, [not_before, not_after]) = real_endorsements(&collateral);
     let validity = Validity {
         earlier: ErrorKind::StaleEndorsements,

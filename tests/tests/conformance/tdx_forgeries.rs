@@ -247,13 +247,21 @@ fn bindings() -> Vec<Forgery> {
         evidence("runtime-replay", ErrorKind::EventLogMismatch, |evidence| {
             evidence.runtime_events.swap(1, 2);
         }),
-        guest("launch-events", MALFORMED, events(|guest| {
-            guest.launch.events.push(Event::new("system-ready", b""));
-        })),
+        guest(
+            "launch-events",
+            MALFORMED,
+            events(|guest| {
+                guest.launch.events.push(Event::new("system-ready", b""));
+            }),
+        ),
         guest("application-events", MALFORMED, events(|guest| guest.launch.remove_event("app-id"))),
-        guest("key-provider", MALFORMED, events(|guest| {
-            guest.launch.event("key-provider").payload = b"kms".to_vec();
-        })),
+        guest(
+            "key-provider",
+            MALFORMED,
+            events(|guest| {
+                guest.launch.event("key-provider").payload = b"kms".to_vec();
+            }),
+        ),
         guest("mr-config-id", INCONSISTENT, events(|guest| guest.launch.event("app-id").payload[0] ^= 1)),
         guest("mr-config-id", INCONSISTENT, |guest| {
             guest.launch.config_id = ConfigId::V3;

@@ -1,7 +1,9 @@
 //! Reports that a provider's VLEK signed, as `evidence-snp` verifies them for a backend that accepts them.
 
 use evidence_ledger::Failed;
-use evidence_snp::{Anchors, ChainCache, Error, Pin, Policy, VekKind, VerifiedReport, VerifyReport, amd_anchors};
+use evidence_snp::{
+    Anchors, ChainCache, Error, Pin, Policy, VekKind, VerifiedReport, VerifyReport, amd_anchors,
+};
 use lab::amd::{Hierarchy, Product, ReportSpec, VekSpec};
 
 use crate::{

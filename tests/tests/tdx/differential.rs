@@ -230,7 +230,8 @@ fn both_accept_and_say_the_same() {
 
 #[test]
 fn both_give_every_status_alike() {
-    for status in ["SWHardeningNeeded", "ConfigurationNeeded", "OutOfDate", "OutOfDateConfigurationNeeded", "Revoked"]
+    for status in
+        ["SWHardeningNeeded", "ConfigurationNeeded", "OutOfDate", "OutOfDateConfigurationNeeded", "Revoked"]
     {
         for svn in [0xB, 5, 4, 2, 1] {
             let mut guest = TdGuest::new().with_form(5, BodyType::Td15);
@@ -329,10 +330,14 @@ const WE_ALONE: &[(&str, &str, fn(&mut TdGuest))] = &[
         guest.pck_spec.common_name = "Another".to_owned();
         guest.issue_pck();
     }),
-    ("a CPUSVN that is not made of the components, which are what Intel compares", "pck-extension", |guest| {
-        guest.pck_spec.components[0] = 1;
-        guest.issue_pck();
-    }),
+    (
+        "a CPUSVN that is not made of the components, which are what Intel compares",
+        "pck-extension",
+        |guest| {
+            guest.pck_spec.components[0] = 1;
+            guest.issue_pck();
+        },
+    ),
     ("a feature that TDX does not know", "xfam", |guest| guest.quote.body.xfam |= 1 << 3),
     ("performance counters, which the profile does not allow", "attributes", |guest| {
         guest.quote.body.td_attributes |= 1 << 63;

@@ -229,7 +229,8 @@ fn what_the_application_extends_changes_no_identity() {
             launch.events.push(Event::new("Any Name: At All", b":"));
         });
     });
-    for (field, bound_before) in before.cpu.identity.iter().filter(|(field, _)| *field != Field::MrAggregated) {
+    for (field, bound_before) in before.cpu.identity.iter().filter(|(field, _)| *field != Field::MrAggregated)
+    {
         assert_eq!(bound(&after, field).0, bound_before.value, "{}", field.name());
     }
     assert_ne!(bound(&before, Field::MrAggregated), bound(&after, Field::MrAggregated));

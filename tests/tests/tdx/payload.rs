@@ -20,8 +20,7 @@ pub(crate) fn payload(guest: &TdGuest, quote: Vec<u8>) -> TdxEvidence {
         version: event.version,
     });
     evidence.runtime_events = logged.collect();
-    evidence.mr_config =
-        (launch.config_id == ConfigId::V3).then(|| launch.mr_config.clone());
+    evidence.mr_config = (launch.config_id == ConfigId::V3).then(|| launch.mr_config.clone());
     evidence.launch = Some(LaunchEvidence {
         checksum_file: ByteBuf::from(launch.checksum_file.clone()),
         measurement: ByteBuf::from(launch.measurement_cbor.clone()),

@@ -48,14 +48,17 @@ impl Real {
         let folder = root.join(name);
         let read = |file: &str| fs::read(folder.join(file)).ok();
         let evidence = match read("tdx-lite-getquote.json") {
-            Some(attestation) => TdxEvidence::from_dstack(&Attestation::decode(&attestation).unwrap()).unwrap(),
+            Some(attestation) => {
+                TdxEvidence::from_dstack(&Attestation::decode(&attestation).unwrap()).unwrap()
+            }
             None => {
                 let quote = read("quote.bin").or_else(|| read("td_quote.bin")).unwrap();
                 TdxEvidence::new(Quote::trim_padding(&quote).unwrap().to_vec())
             }
         };
         let report_data = Quote::parse(&evidence.quote).unwrap().report.report_data;
-        let at = humantime::parse_rfc3339(at).unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let at =
+            humantime::parse_rfc3339(at).unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let endorsements = collateral(&folder.join("collateral.json"));
         Self { name, evidence, report_data, endorsements, at }
     }

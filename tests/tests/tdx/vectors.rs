@@ -130,7 +130,8 @@ fn the_legacy_guest_is_known_by_its_registers_and_not_by_lite() {
     // FMSPC 90c06f, collateral of February and March 2026.
     let endorsements = collateral(&root.join("tdx/v5-azure-tcb-unmatched/collateral.json"));
     let at = "2026-03-01T00:00:00Z";
-    let result = judge_real(&evidence, report_data, &endorsements, at, &known_by_registers(&evidence)).unwrap();
+    let result =
+        judge_real(&evidence, report_data, &endorsements, at, &known_by_registers(&evidence)).unwrap();
     assert_eq!(result.cpu.claims.tcb_status, "UpToDate");
     for (name, expected) in [
         (Field::MrSystem, "e1ae776a1492d4f87937b7e563d265c16300be4aba5d748207587023bb7dbb75"),
@@ -147,7 +148,8 @@ fn the_legacy_guest_is_known_by_its_registers_and_not_by_lite() {
     assert!(!identity.contains(&hex::encode(&last.payload)));
 
     // Nothing explains it by itself; its log names no ACPI files, so that an image's document does not either.
-    let refused = |evidence: &TdxEvidence| judge_real(evidence, report_data, &endorsements, at, "").unwrap_err();
+    let refused =
+        |evidence: &TdxEvidence| judge_real(evidence, report_data, &endorsements, at, "").unwrap_err();
     assert_eq!(refused(&evidence).check().unwrap().name(), "measurement-known");
     let (lite, _) = dstack(&root.join("dstack/tdx-lite-getquote.json"));
     let with_launch = TdxEvidence { launch: lite.launch, ..evidence };
@@ -163,17 +165,21 @@ fn the_guest_of_the_sdk_is_known_by_its_registers() {
     let endorsements = sample("tdx_quote_td15ex_collateral.json");
     let Some(endorsements) = endorsements else { return };
     let at = "2026-10-20T00:00:00Z";
-    let result = judge_real(&evidence, report_data, &endorsements, at, &known_by_registers(&evidence)).unwrap();
+    let result =
+        judge_real(&evidence, report_data, &endorsements, at, &known_by_registers(&evidence)).unwrap();
     assert_eq!(result.cpu.claims.tcb_status, "UpToDate");
 }
 
 /// Collateral that the package of `dcap-qvl` carries as a sample, where cargo unpacked it.
 fn sample(name: &str) -> Option<Endorsements> {
-    let cargo = std::env::var_os("CARGO_HOME").map(std::path::PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"))
-    })?;
+    let cargo = std::env::var_os("CARGO_HOME")
+        .map(std::path::PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")))?;
     let sources = fs::read_dir(cargo.join("registry/src")).ok()?;
-    let file = sources.filter_map(Result::ok).map(|index| index.path().join("dcap-qvl-0.7.1/sample").join(name)).find(|file| file.is_file());
+    let file = sources
+        .filter_map(Result::ok)
+        .map(|index| index.path().join("dcap-qvl-0.7.1/sample").join(name))
+        .find(|file| file.is_file());
     if file.is_none() {
         lab::vectors::skipped("the_guest_of_the_sdk", "the sources of dcap-qvl are not unpacked");
     }

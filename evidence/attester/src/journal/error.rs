@@ -82,14 +82,9 @@ impl JournalError {
             }
             Self::EventRefused(_) | Self::TooLong { .. } => ErrorKind::LimitExceeded,
             Self::NoRegister => ErrorKind::InvalidConfig,
-            Self::ExtendedNotLogged(_)
-            | Self::Io(_)
-            | Self::Locked { .. }
-            | Self::NotExtended(None)
-            | Self::PartlyExtended(None) => ErrorKind::DeviceUnavailable,
-            Self::NotExtended(Some(error)) | Self::PartlyExtended(Some(error)) | Self::Register(error) => {
-                error.kind()
-            }
+            Self::ExtendedNotLogged(_) | Self::PartlyExtended(_) => ErrorKind::Unsettled,
+            Self::Io(_) | Self::Locked { .. } | Self::NotExtended(None) => ErrorKind::DeviceUnavailable,
+            Self::NotExtended(Some(error)) | Self::Register(error) => error.kind(),
         }
     }
 }

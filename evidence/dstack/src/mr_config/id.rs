@@ -78,6 +78,10 @@ pub struct MrConfigClaim<'a> {
     pub key_provider: KeyProvider,
     /// The provider's identity, as in [`MrConfigV3::key_provider_id`].
     pub key_provider_id: &'a [u8],
+    /// SHA-256 of the GPU policy; `None` where there is none.
+    pub gpu_policy_hash: Option<[u8; 32]>,
+    /// SHA-256 of each init script in order.
+    pub init_script_hashes: &'a [[u8; 32]],
     /// The launch configuration document, byte for byte; `None` where the guest has none.
     pub document: Option<&'a str>,
 }
@@ -200,6 +204,14 @@ impl MrConfigClaim<'_> {
             ("instance_id", document.instance_id.is_none() || document.instance_id == self.instance_id),
             ("key_provider", document.key_provider == self.key_provider),
             ("key_provider_id", document.key_provider_id == self.key_provider_id),
+            (
+                "gpu_policy_hash",
+                document.gpu_policy_hash.is_none() || document.gpu_policy_hash == self.gpu_policy_hash,
+            ),
+            (
+                "init_script_hashes",
+                document.init_script_hashes.as_ref().is_none_or(|hashes| hashes == self.init_script_hashes),
+            ),
         ];
         match same.into_iter().find(|(_, same)| !same) {
             Some((field, _)) => Err(MrConfigIdError::DocumentField { field }),

@@ -69,6 +69,8 @@ fn claim() -> MrConfigClaim<'static> {
         instance_id: None,
         key_provider: KeyProvider::Kms,
         key_provider_id: b"kms root key",
+        gpu_policy_hash: None,
+        init_script_hashes: &[],
         document: None,
     }
 }

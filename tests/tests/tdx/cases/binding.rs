@@ -188,7 +188,7 @@ pub(crate) fn no_form(scene: &mut Scene) {
 }
 
 pub(crate) fn required(scene: &mut Scene) {
-    scene.policy = launch_policy("require-mr-config-id = true");
+    scene.policy = launch_policy("mr-config-id-forms = [2, 3]");
 }
 
 /// An event of the launch whose payload has a colon, of the version whose digest does not tell where the name ends.
@@ -200,7 +200,8 @@ pub(crate) fn colon(scene: &mut Scene) {
 pub(crate) fn by_registers(scene: &mut Scene) {
     scene.edit = |evidence| evidence.launch = None;
     let body = &scene.guest.quote.body;
-    let lists = format!("rtmr1 = [\"{}\"]\nrtmr2 = [\"{}\"]", hex::encode(body.rtmr1), hex::encode(body.rtmr2));
+    let lists =
+        format!("rtmr1 = [\"{}\"]\nrtmr2 = [\"{}\"]", hex::encode(body.rtmr1), hex::encode(body.rtmr2));
     scene.policy = format!("{}{}", measurements(scene), launch_policy(&lists));
 }
 

@@ -4,7 +4,8 @@ use backend_api::TrustAnchor;
 use backend_tdx::{BootEvent, BootLog, TdxEvidence};
 use lab::{
     intel::{
-        BodyType, ConfigId, PckCa, PckSpec, SignedDocument, TcbLevel, TdGuest, pck::oid,
+        BodyType, ConfigId, PckCa, PckSpec, SignedDocument, TcbLevel, TdGuest,
+        pck::oid,
         pck_crl_spec, root_crl_spec,
         tcb::{IsvTcb, rfc3339},
     },
