@@ -36,6 +36,9 @@ fn hashed(data: &[u8]) -> Vec<u8> {
 
 fn check(data: &[u8]) {
     let Ok(log) = EventLog::parse(data) else { return };
+    let (whole, padding) = data.split_at(log.len_without_padding());
+    assert_eq!(EventLog::parse(whole).as_ref(), Ok(&log), "padding says nothing");
+    assert!(padding.iter().all(|byte| Some(byte) == padding.first() && matches!(byte, 0 | 0xFF)));
     for event in log.events() {
         assert!(lies_in(event.unverified_data(), data), "an event's data lies in the log");
         for (bank, algorithm) in BANKS {

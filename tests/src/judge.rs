@@ -6,9 +6,10 @@ use std::{
 };
 
 use backend_api::{
-    AttestationBackend, BindInput, EndorsementRequest, Endorsements, Error, Evidence, Limits, Result,
-    RuntimeBinding, VerifiedEvidence, VerifyInput,
+    AttestationBackend, BindInput, EndorsementRequest, Endorsements, Error, ErrorKind, Evidence, Limits,
+    Result, RuntimeBinding, VerifiedEvidence, VerifyInput,
 };
+use serde_json::Value;
 
 use crate::{Case, Failure};
 
@@ -75,6 +76,23 @@ pub(crate) fn requests_beyond(
 ) -> Result<Result<Vec<EndorsementRequest>>, Failure> {
     guarded(|| backend.endorsements_for(evidence, have))
         .map_err(|message| Failure::new(format_args!("endorsements_for panicked: {message}")))
+}
+
+/// What `backend` shows people of Evidence, with panics caught: an object, or malformed Evidence.
+pub(crate) fn shown(
+    backend: &dyn AttestationBackend,
+    evidence: &Evidence,
+) -> Result<Result<Value>, Failure> {
+    let shown = guarded(|| backend.inspect(evidence))
+        .map_err(|message| Failure::new(format_args!("inspect panicked: {message}")))?;
+    match &shown {
+        Ok(value) => ensure!(value.is_object(), "inspect: expected an object, found {value}"),
+        Err(error) => ensure!(
+            error.kind() == ErrorKind::MalformedEvidence,
+            "inspect: expected malformed Evidence at most, found {error}"
+        ),
+    }
+    Ok(shown)
 }
 
 /// What `action` gives, or the message of its panic.

@@ -3,9 +3,12 @@
 use backend_api::{Check, CheckInfo, Ledger};
 
 use super::descriptor::is_line;
-use crate::{Failure, Outcome, Subject, judge::judge};
+use crate::{
+    Failure, Outcome, Subject,
+    judge::{judge, shown},
+};
 
-/// Every golden case is accepted at its time, and claims and identity are as stated.
+/// Every golden case is accepted at its time, claims and identity are as stated, and people can look at it.
 ///
 /// # Errors
 ///
@@ -21,6 +24,7 @@ pub fn golden_cases_are_accepted(subject: &dyn Subject) -> Outcome {
     for case in cases {
         let name = &case.name;
         let accepted = judge(backend, &case).accepted(name)?;
+        ensure!(shown(backend, &case.evidence)?.is_ok(), "{name}: inspect cannot read it");
         let verified = &accepted.verified;
         ensure!(verified.backend() == descriptor.id, "{name}: verified by {}", verified.backend());
         ensure!(verified.role() == descriptor.role, "{name}: verified as {:?}", verified.role());

@@ -6,7 +6,7 @@ use backend_api::{Endorsement, EndorsementKind, ErrorKind, Limits};
 
 use crate::{
     Case, Given, Outcome, Subject,
-    judge::{Verdict, judge, judge_within, requests},
+    judge::{Verdict, judge, judge_within, requests, shown},
     noise::Noise,
 };
 
@@ -64,6 +64,7 @@ pub fn oversized_input_is_refused_quickly(subject: &dyn Subject) -> Outcome {
             let hostile = case.with_bytes(bytes);
             let start = Instant::now();
             let _ = requests(backend, &hostile.evidence)?;
+            let _ = shown(backend, &hostile.evidence)?;
             judge_within(backend, &hostile, &wide).refused(&what)?;
             in_time(&what, start)?;
         }
@@ -143,6 +144,7 @@ pub fn arbitrary_bytes_do_not_panic(subject: &dyn Subject) -> Outcome {
         let what = format!("{}: arbitrary input {number}: {}", case.name, hex::encode(&bytes));
         let arbitrary = case.with_bytes(bytes);
         let _ = requests(backend, &arbitrary.evidence)?;
+        let _ = shown(backend, &arbitrary.evidence)?;
         unharmed(&what, golden, &judge(backend, &arbitrary))?;
     }
     Ok(())
