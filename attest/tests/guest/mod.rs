@@ -7,8 +7,11 @@ use std::{fs, thread};
 
 use backend_api::{Envelope, Field};
 use backend_baremetal_snp::SnpEvidence;
-use backend_tdx::TdxEvidence;
-use lab::tsm::Extension;
+use backend_tdx::{BootLog, TdxEvidence};
+use lab::{
+    intel::{TdGuest, TdBody},
+    tsm::Extension,
+};
 
 use crate::common::attest;
 use scene::{CHALLENGE, SnpScene, TdxScene};
@@ -65,6 +68,35 @@ fn an_envelope_can_go_to_standard_output() {
     let envelope = Envelope::decode(&run.stdout).unwrap();
     assert_eq!(TdxEvidence::decode(envelope.cpu.bytes()).unwrap().runtime_events.len(), 8);
     scene.judge(&run.stdout).unwrap();
+}
+
+/// Where the log of the boot lies in memory is the host's word.
+#[test]
+fn what_is_no_log_of_this_boot_stays_in_the_guest() {
+    let test = "what_is_no_log_of_this_boot_stays_in_the_guest";
+    let collected = |guest: &TdGuest| {
+        let scene = TdxScene::of(test, guest.clone())?;
+        scene.launch();
+        let run = scene.run(&["collect", "--challenge", &hex::encode(CHALLENGE), "-o", "-"]).expect(0);
+        Some(TdxEvidence::decode(Envelope::decode(&run.stdout).unwrap().cpu.bytes()).unwrap().boot_log)
+    };
+    let guest = TdGuest::new();
+    let Some(log) = collected(&guest) else { return };
+    let Some(BootLog::Ccel(log)) = log else { panic!("{log:?}") };
+    let padded = guest.launch.ccel();
+    assert_eq!((&log[..], padded.len() - log.len()), (&padded[..log.len()], 64));
+    assert!(log.ends_with(b"initrd"));
+
+    let registers = |body: &mut TdBody, index| match index {
+        0 => body.rtmr0[0] ^= 1,
+        1 => body.rtmr1[0] ^= 1,
+        _ => body.rtmr2[0] ^= 1,
+    };
+    for index in 0..3 {
+        let mut other = guest.clone();
+        registers(&mut other.quote.body, index);
+        assert_eq!(collected(&other), Some(None), "RTMR{index}");
+    }
 }
 
 #[test]

@@ -33,7 +33,11 @@ pub(super) struct TdxScene {
 impl TdxScene {
     /// `None`, with a word of it, where FUSE cannot be mounted.
     pub(super) fn new(test: &str) -> Option<Self> {
-        let (folder, guest) = (tempfile::tempdir().unwrap(), TdGuest::new());
+        Self::of(test, TdGuest::new())
+    }
+
+    pub(super) fn of(test: &str, guest: TdGuest) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
         match tree::mount(folder.path(), &guest) {
             Ok(tree) => Some(Self { tree, guest, folder }),
             Err(error) => {

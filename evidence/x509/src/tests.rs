@@ -87,3 +87,21 @@ fn damaged_certificates_are_errors() {
         Err(CertificateError::MalformedPem(_))
     ));
 }
+
+#[test]
+fn extensions_are_each_read_once_and_only_so_many() {
+    let hierarchy = lab::intel::Hierarchy::new();
+    let certificate = |arcs: std::ops::Range<u32>| {
+        let mut spec = hierarchy.tcb_signing_spec();
+        spec.extensions = arcs
+            .map(|arc| lab::x509::extension(format!("1.3.6.1.4.1.1.{arc}").parse().unwrap(), false, &[5, 0]))
+            .collect();
+        spec
+    };
+    let parse = |spec: &lab::x509::CertSpec| Certificate::parse(&spec.sign(hierarchy.root_key()));
+    assert!(parse(&certificate(0..64)).is_ok());
+    assert_eq!(parse(&certificate(0..65)), Err(CertificateError::TooManyExtensions { limit: 64 }));
+    let mut twice = certificate(0..2);
+    twice.extensions[1] = twice.extensions[0].clone();
+    assert_eq!(parse(&twice), Err(CertificateError::DuplicateExtension("1.3.6.1.4.1.1.0".to_owned())));
+}

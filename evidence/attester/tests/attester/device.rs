@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::guest::{LONG, commits_to, guest};
 use evidence_attester::device::{DeviceError, run};
 use evidence_attester::tsm::{REPORTS, Request, collect};
+use evidence_ledger::ErrorKind;
 use lab::tsm::Behaviour;
 
 const SHORT: Duration = Duration::from_millis(80);
@@ -117,6 +118,24 @@ async fn who_stops_waiting_leaves_nothing_half_done() {
     assert_eq!(run(&path, LONG, move || Ok::<_, ()>(after.load(Ordering::SeqCst))).await, Ok(2));
     sleep(SHORT);
     assert_eq!(steps.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_runtime_is_needed() {
+    let waker = std::task::Waker::noop();
+    let mut work = std::pin::pin!(run("/nowhere", LONG, || Ok::<_, ()>(())));
+    let outcome = work.as_mut().poll(&mut std::task::Context::from_waker(waker));
+    assert_eq!(outcome, std::task::Poll::Ready(Err(DeviceError::NoRuntime)));
+}
+
+/// Who is given up may have extended: to try again would extend twice.
+#[test]
+fn work_that_goes_on_is_unsettled() {
+    let timed_out = |begun| DeviceError::<()>::TimedOut { device: "/dev/x".into(), after: SHORT, begun };
+    for (begun, kind) in [(true, ErrorKind::Unsettled), (false, ErrorKind::DeviceUnavailable)] {
+        assert_eq!(timed_out(begun).kind(|()| ErrorKind::Internal), kind);
+        assert_eq!(kind.is_retryable(), !begun);
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use crate::guest::{Guest, event, guest};
 use evidence_attester::tdx::Rtmr;
 use evidence_attester::{Journal, JournalError, Register, RegisterError};
 use evidence_event_log::Bank;
+use evidence_ledger::ErrorKind as Kind;
 use evidence_event_log::replay::{replay_sha256, replay_sha384};
 use evidence_event_log::runtime::{MAX_PAYLOAD_LEN, RuntimeEvent, RuntimeLog, RuntimeLogError};
 use lab::tsm::{Behaviour, Extension};
@@ -428,6 +429,7 @@ fn a_full_disk() {
     let Err(JournalError::ExtendedNotLogged(failure)) = guest.extend(&second) else { panic!() };
     assert_eq!((failure.operation, failure.kind), ("append to", ErrorKind::StorageFull));
     assert_eq!(guest.rtmr3(), replay_sha384([first.sha384(), second.sha384()]));
+    assert_eq!(JournalError::ExtendedNotLogged(failure).kind(), Kind::Unsettled);
     assert!(matches!(guest.extend(&large("third")), Err(JournalError::ExtendedNotLogged(_))));
     assert!(matches!(guest.load(), Err(JournalError::ExtendedNotLogged(_))));
     disk.clear();

@@ -11,6 +11,7 @@
 
 mod crash;
 mod device;
+mod files;
 mod guest;
 mod journal;
 mod tdx;

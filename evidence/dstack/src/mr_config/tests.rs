@@ -147,9 +147,11 @@ fn the_first_two_forms_commit_to_an_identity() {
 #[test]
 fn the_third_form_commits_to_a_document() {
     let extra = format!(
-        r#","app_id":"{}","instance_id":"{}","key_provider_id":"0102""#,
+        r#","app_id":"{}","instance_id":"{}","key_provider_id":"0102","gpu_policy_hash":"{}","init_script_hashes":["{}"]"#,
         "11".repeat(20),
-        "33".repeat(20)
+        "33".repeat(20),
+        "44".repeat(32),
+        "55".repeat(32)
     );
     let text = document(&extra);
     let good = MrConfigClaim {
@@ -158,6 +160,8 @@ fn the_third_form_commits_to_a_document() {
         instance_id: Some([0x33; 20]),
         key_provider: KeyProvider::None,
         key_provider_id: &[1, 2],
+        gpu_policy_hash: Some([0x44; 32]),
+        init_script_hashes: &[[0x55; 32]],
         document: Some(&text),
     };
     let check = |claim: &MrConfigClaim<'_>, text: &str| {
@@ -178,6 +182,8 @@ fn the_third_form_commits_to_a_document() {
         ("instance_id", MrConfigClaim { instance_id: None, ..good }),
         ("key_provider", MrConfigClaim { key_provider: KeyProvider::Kms, ..good }),
         ("key_provider_id", MrConfigClaim { key_provider_id: &[1], ..good }),
+        ("gpu_policy_hash", MrConfigClaim { gpu_policy_hash: None, ..good }),
+        ("init_script_hashes", MrConfigClaim { init_script_hashes: &[], ..good }),
     ] {
         assert_eq!(check(&other, &text), Err(MrConfigIdError::DocumentField { field }));
     }
