@@ -33,6 +33,9 @@ pub(crate) struct CollectArgs {
     /// Write the envelope in JSON instead of CBOR.
     #[arg(long)]
     pub(crate) json_envelope: bool,
+    /// How long the device may take.
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    pub(crate) timeout: humantime::Duration,
     /// The backend, whatever is detected.
     #[arg(long, value_name = "ID", conflicts_with = "allow")]
     pub(crate) backend: Option<String>,
