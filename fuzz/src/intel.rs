@@ -33,6 +33,8 @@ pub struct Lab {
     pub certificates: [&'static [u8]; 1],
     /// TCB info and QE identity, as they are served.
     pub documents: [&'static [u8]; 2],
+    /// The texts in the documents that are signed.
+    pub bodies: [String; 2],
     /// The lists of the root and of the PCK CA, DER.
     pub revocation_lists: [&'static [u8]; 2],
     /// A sound quote.
@@ -54,6 +56,7 @@ impl Lab {
             anchors: Anchors::new(pins),
             certificates: [kept(guest.hierarchy.tcb_signing())],
             documents: [kept(collateral.tcb_info.json()), kept(collateral.qe_identity.json())],
+            bodies: [collateral.tcb_info.body, collateral.qe_identity.body],
             revocation_lists: [kept(collateral.root_ca_crl), kept(collateral.pck_crl)],
             quote: guest.quote_for(&CHALLENGE),
             attestation_key: P256Key::from_label(&guest.quote.attestation_key_label),
