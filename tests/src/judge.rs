@@ -79,10 +79,7 @@ pub(crate) fn requests_beyond(
 }
 
 /// What `backend` shows people of Evidence, with panics caught: an object, or malformed Evidence.
-pub(crate) fn shown(
-    backend: &dyn AttestationBackend,
-    evidence: &Evidence,
-) -> Result<Result<Value>, Failure> {
+pub(crate) fn shown(backend: &dyn AttestationBackend, evidence: &Evidence) -> Result<Result<Value>, Failure> {
     let shown = guarded(|| backend.inspect(evidence))
         .map_err(|message| Failure::new(format_args!("inspect panicked: {message}")))?;
     match &shown {

@@ -64,7 +64,8 @@ impl Subject for Tdx {
 }
 
 pub(crate) fn case_of(name: &str, guest: &TdGuest, evidence: &TdxEvidence) -> Case {
-    // Lists and documents begin together, and the lists are the first to end: the second of nextUpdate is no longer theirs.
+    // Lists and documents begin together, and the lists are the first to end: the second of nextUpdate is no
+    // longer theirs.
     let validity = Validity {
         earlier: ErrorKind::StaleEndorsements,
         later: ErrorKind::StaleEndorsements,

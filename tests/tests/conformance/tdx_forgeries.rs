@@ -1,6 +1,6 @@
 //! TDX guests with one defect each.
 
-use backend_api::{EndorsementKind, ErrorKind, Evidence, MediaType};
+use backend_api::{EndorsementKind, ErrorKind, Evidence, Field, MediaType};
 use backend_tdx::{BootEvent, BootLog, MEDIA_TYPE, TdxEvidence};
 use conformance::{Case, Forgery};
 use lab::{
@@ -269,7 +269,12 @@ fn bindings() -> Vec<Forgery> {
         }),
         evidence("measurement-known", POLICY, |evidence| evidence.launch = None),
         unexplained,
+        case("measurement-known", POLICY, |case| {
+            case.reference_values.measurements = [vec![0; 48]].into();
+        }),
         case("measurement-listed", POLICY, |case| {
+            let image = TdGuest::new().launch.os_image_hash().to_vec();
+            case.reference_values.identity.insert(Field::OsImageHash, [image].into());
             case.reference_values.measurements = [vec![0; 48]].into();
         }),
     ]

@@ -1,5 +1,5 @@
-//! Beside the `dcap-qvl` crate: what it refuses, we refuse; on what both accept, both say the same; and each thing that we
-//! alone refuse is named, with the reason.
+//! Beside the `dcap-qvl` crate: what it refuses, we refuse; on what both accept, both say the same; and each
+//! thing that we alone refuse is named, with the reason.
 
 use std::{collections::BTreeSet, fmt, path::Path};
 
@@ -260,10 +260,12 @@ impl Noise {
 enum Unseen {
     /// It has the root from elsewhere. Here the quote's own must be the pinned one.
     Root,
-    /// Lines of PEM: it reads labels, line ends and what follows the last certificate loosely.
+    /// PEM: it reads labels, line ends, and bits of the last digits that mean nothing loosely.
     Pem,
     /// The type of the outer certification data: it takes any for the one that there is.
     CertificationType,
+    /// Lengths: what a shorter one leaves over is not looked at.
+    Length,
 }
 
 impl Unseen {
@@ -275,12 +277,18 @@ impl Unseen {
         let root = quote.windows(begin.len()).rposition(|part| part == begin).unwrap();
         // Behind the chain's type and length, QE authentication data, QE report and its signature.
         let certification = start - 6 - 34 - 64 - 384 - 6;
+        let signed = Quote::parse(quote).unwrap().signed_bytes().len();
+        let lengths = [signed, certification + 2, start - 4];
         let line_start = quote[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let armour = quote[line_start..].starts_with(b"-----");
+        // The last four digits of a certificate, whose last bits may mean nothing.
+        let last_digits = quote[at..].iter().take(5).position(|byte| *byte == b'\n');
+        let last_digits = last_digits.is_some_and(|end| quote[at + end + 1..].starts_with(b"-----END"));
         match at {
             _ if at >= root => Some(Self::Root),
-            _ if at >= start && (quote[at] == b'\n' || armour || at < start + 27) => Some(Self::Pem),
+            _ if at >= start && (quote[at] == b'\n' || armour || last_digits) => Some(Self::Pem),
             _ if (certification..certification + 2).contains(&at) => Some(Self::CertificationType),
+            _ if lengths.iter().any(|length| (*length..*length + 4).contains(&at)) => Some(Self::Length),
             _ => None,
         }
     }
@@ -310,8 +318,11 @@ fn on_changed_quotes_only_we_are_stricter_and_only_where_they_do_not_look() {
     println!("{seen:?}");
 }
 
-/// What only we refuse: the defect, the check, and why it is one.
-const WE_ALONE: &[(&str, &str, fn(&mut TdGuest))] = &[
+/// A defect with what is wrong about it, the check that refuses it, and what makes it.
+type Stricter = (&'static str, &'static str, fn(&mut TdGuest));
+
+/// What only we refuse, beside changes of single bytes.
+const WE_ALONE: &[Stricter] = &[
     ("bytes after the quote, which nobody signed", "quote-format", |guest| guest.quote.after_quote = vec![0]),
     ("bytes after the certification data, which nobody signed", "quote-format", |guest| {
         guest.quote.after_certification_data = vec![0];

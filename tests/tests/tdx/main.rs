@@ -1,5 +1,5 @@
-//! Intel TDX: every named check has a forged case that fails it alone, and every real quote gives the verdict that its
-//! catalogue states.
+//! Intel TDX: every named check has a forged case that fails it alone, and every real quote gives the verdict
+//! that its catalogue states.
 
 #![expect(
     clippy::unwrap_used,

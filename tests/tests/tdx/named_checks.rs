@@ -10,18 +10,23 @@ use registry::AttestationResult;
 use crate::{
     cases::{
         self, Case, add_policy,
-        binding::{by_registers, colon, events, form_1, form_2, no_form, required},
+        binding::{
+            booting, by_registers, colon, events, form_1, form_2, listed_image, no_form, no_scripts, required,
+        },
         collateral::{grace_period, plain_platform},
         launch::{acpi_alone, firmware_log},
         launch_policy, out_of_date, plain, quote_policy,
-        td::{key_locker, listed_fields, listed_module, listed_service_td, td15_extended},
+        td::{key_locker, late_service_td, listed_fields, listed_module, listed_service_td, td15_extended},
         two_signers,
     },
     scene::{Scene, failed_check},
 };
 
+/// What a scene is, and what makes it of the plain one.
+type Variant = (&'static str, fn(&mut Scene));
+
 /// Accepted scenes, each of which differs from the plain one. The cases' bases are accepted too.
-const ACCEPTED: &[(&str, fn(&mut Scene))] = &[
+const ACCEPTED: &[Variant] = &[
     ("as it is", plain),
     ("a PCK certificate of the Processor CA", |scene| {
         scene.guest.pck_spec = PckSpec::new(PckCa::Processor);
@@ -61,11 +66,10 @@ const ACCEPTED: &[(&str, fn(&mut Scene))] = &[
     ("every feature that TDX knows", |scene| scene.guest.quote.body.xfam = 0x6_DBE7),
     ("a listed TDX module", listed_module),
     ("a listed service TD", listed_service_td),
-    ("a listed service TD, and more that may come", |scene| {
-        listed_service_td(scene);
-        scene.guest.quote.body.td_attributes |= 1 << 17;
-        add_policy(scene, r#"allow-attributes = ["service-td-extension"]"#);
-    }),
+    ("a listed service TD, and another that came later", late_service_td),
+    ("a guest that boots", booting),
+    ("a listed image", listed_image),
+    ("a document that excludes init scripts", no_scripts),
     ("listed MRCONFIGID, MROWNER and MROWNERCONFIG", listed_fields),
     ("the firmware's own log", firmware_log),
     ("a log that was cut down to ACPI tables", acpi_alone),
@@ -92,9 +96,15 @@ const ACCEPTED: &[(&str, fn(&mut Scene))] = &[
         scene.guest.seal_launch();
     }),
     ("no launch inputs, and listed registers", by_registers),
-    ("a listed configuration", |scene| {
+    ("a listed image under a listed configuration", |scene| {
+        listed_image(scene);
         let rtmr0 = hex::encode(scene.guest.quote.body.rtmr0);
-        scene.policy = launch_policy(&format!("rtmr0 = [\"{rtmr0}\"]"));
+        add_policy(scene, &launch_policy(&format!("rtmr0 = [\"{rtmr0}\"]")));
+    }),
+    ("a listed image under a listed firmware", |scene| {
+        listed_image(scene);
+        let mrtd = hex::encode(scene.guest.quote.body.mrtd);
+        add_policy(scene, &format!("measurements = [\"{mrtd}\"]"));
     }),
     ("a quote alone, and listed registers", |scene| {
         by_registers(scene);
@@ -218,7 +228,8 @@ fn events_of_both_versions_say_the_same() {
     }
 }
 
-/// After `system-ready` the application extends what it likes, under any name: RTMR3 changes with it, the identity does not.
+/// After `system-ready` the application extends what it likes, under any name: RTMR3 changes with it, the
+/// identity does not.
 #[test]
 fn what_the_application_extends_changes_no_identity() {
     let before = judged(plain);

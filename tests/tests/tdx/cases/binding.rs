@@ -53,6 +53,16 @@ cases! {
             payload.drain(..2);
         };
     };
+    "launch-events", "a guest that boots where one that runs is asked for", after booting: |scene| scene.policy.clear();
+    "launch-events", "a guest that runs where one that boots is asked for", after booting: |scene| {
+        events(scene, |launch| launch.events.push(Event::new("system-ready", b"")));
+    };
+    "launch-events", "a guest that boots and has not measured its application", after booting: |scene| {
+        events(scene, |launch| launch.remove_event("boot-mr-done"));
+    };
+    "application-events", "a guest that boots and has a key provider", after booting: |scene| {
+        events(scene, |launch| launch.events.push(Event::new("key-provider", b"{}")));
+    };
     "application-events", "no application": |scene| events(scene, |launch| launch.remove_event("app-id"));
     "application-events", "no key provider": |scene| events(scene, |launch| launch.remove_event("key-provider"));
     "application-events", "an event before system-preparing": |scene| {
@@ -111,6 +121,19 @@ cases! {
             *payload = String::from_utf8(payload.clone()).unwrap().replace("\"kms\"", "\"tpm\"").into_bytes();
         });
     };
+    "mr-config-id", "form 3 and a policy of the GPU that the document names alone": |scene| {
+        document_with(scene, r#""gpu_policy_hash":"7777777777777777777777777777777777777777777777777777777777777777","#);
+    };
+    "mr-config-id", "form 3 and init scripts that the document names alone": |scene| {
+        document_with(
+            scene,
+            r#""init_script_hashes":["7777777777777777777777777777777777777777777777777777777777777777"],"#,
+        );
+    };
+    "mr-config-id", "form 3 and an init script that the document excludes", after no_scripts: |scene| {
+        events(scene, |launch| launch.events.insert(3, Event::new("init-script-hash", &[7; 32])));
+    };
+    "mr-config-id", "another form than the policy takes", after required: |scene| form_1(scene);
     "mr-config-id", "form 3 and a document of another version": |scene| {
         let launch = &mut scene.guest.launch;
         launch.mr_config = launch.mr_config.replace("\"version\":3", "\"version\":4");
@@ -132,6 +155,14 @@ cases! {
     "measurement-known", "another MRTD than the listed one, and no launch inputs", after by_registers: |scene| {
         scene.guest.quote.body.mrtd[0] ^= 1;
     };
+    "measurement-known", "an image of the guest's own, beside a list of other measurements": |scene| {
+        scene.policy = format!("[reference-values]\nmeasurements = [\"{}\"]\n", "00".repeat(48));
+    };
+    "measurement-known", "an image of the guest's own, beside a list of registers": |scene| {
+        let rtmr0 = hex::encode(scene.guest.quote.body.rtmr0);
+        scene.policy = launch_policy(&format!("rtmr0 = [\"{rtmr0}\"]"));
+    };
+    "boot-registers", "MRTD listed, and an image of the guest's own": |scene| scene.policy = measurements(scene);
     "boot-registers", "MRTD listed, and no kernel", after by_registers: |scene| {
         scene.policy = measurements(scene);
     };
@@ -145,11 +176,11 @@ cases! {
         let (before, _) = scene.policy.split_once("rtmr2").unwrap();
         scene.policy = before.to_owned();
     };
-    "boot-registers", "another configuration than the listed one (RTMR0)": |scene| {
-        scene.policy = launch_policy(&format!("rtmr0 = [\"{}\"]", "00".repeat(48)));
+    "boot-registers", "another configuration than the listed one (RTMR0)", after listed_image: |scene| {
+        add_policy(scene, &launch_policy(&format!("rtmr0 = [\"{}\"]", "00".repeat(48))));
     };
-    "measurement-listed", "a launch that the relying party does not list": |scene| {
-        scene.policy = format!("[reference-values]\nmeasurements = [\"{}\"]\n", "00".repeat(48));
+    "measurement-listed", "a listed image under a firmware that the relying party does not list", after listed_image: |scene| {
+        add_policy(scene, &format!("measurements = [\"{}\"]", "00".repeat(48)));
     };
 }
 
@@ -191,7 +222,8 @@ pub(crate) fn required(scene: &mut Scene) {
     scene.policy = launch_policy("mr-config-id-forms = [2, 3]");
 }
 
-/// An event of the launch whose payload has a colon, of the version whose digest does not tell where the name ends.
+/// An event of the launch whose payload has a colon, of the version whose digest does not tell where the name
+/// ends.
 pub(crate) fn colon(scene: &mut Scene) {
     events(scene, |launch| launch.events.insert(6, Event::new("storage-fs", b"a:zfs")));
 }
@@ -203,6 +235,30 @@ pub(crate) fn by_registers(scene: &mut Scene) {
     let lists =
         format!("rtmr1 = [\"{}\"]\nrtmr2 = [\"{}\"]", hex::encode(body.rtmr1), hex::encode(body.rtmr2));
     scene.policy = format!("{}{}", measurements(scene), launch_policy(&lists));
+}
+
+/// A policy that lists the image, whose table is open for more.
+pub(crate) fn listed_image(scene: &mut Scene) {
+    let image = hex::encode(scene.guest.launch.os_image_hash());
+    scene.policy = format!("[reference-values]\nos-image-hash = [\"{image}\"]\n");
+}
+
+/// A guest that waits for its keys, and a policy that asks for one.
+pub(crate) fn booting(scene: &mut Scene) {
+    events(scene, |launch| launch.events.truncate(5));
+    scene.policy = launch_policy("phase = \"booting\"");
+}
+
+/// A document that says more.
+fn document_with(scene: &mut Scene, members: &str) {
+    let launch = &mut scene.guest.launch;
+    launch.mr_config = launch.mr_config.replacen("\"instance_id\"", &format!("{members}\"instance_id\""), 1);
+    scene.guest.seal_launch();
+}
+
+/// A document that says that there are no init scripts.
+pub(crate) fn no_scripts(scene: &mut Scene) {
+    document_with(scene, r#""init_script_hashes":[],"#);
 }
 
 fn measurements(scene: &Scene) -> String {

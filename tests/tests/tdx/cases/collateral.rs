@@ -129,6 +129,7 @@ cases! {
         scene.guest.collateral.tcb_info.pce_id = "0001".to_owned();
     };
     "tcb-info-platform", "a platform of another PCE": |scene| issue(scene, |spec| spec.pce_id = vec![1, 0]);
+    "tcb-info-platform", "TCB info of another type": |scene| scene.guest.collateral.tcb_info.tcb_type = 1;
     "tcb-info-platform", "TCB info of version 2": |scene| scene.guest.collateral.tcb_info.version = 2;
     "qe-identity-signature", "an identity that somebody else signed": |scene| {
         scene.edit_bundle = |guest, bundle| {
@@ -178,6 +179,9 @@ cases! {
     "tcb-accepted", "a quoting enclave that is out of date": |scene| {
         let levels = &mut scene.guest.collateral.qe_identity.tcb_levels;
         *levels = vec![TcbLevel::up_to_date(IsvTcb { isv_svn: 8 }), TcbLevel::out_of_date(IsvTcb { isv_svn: 7 })];
+    };
+    "tcb-accepted", "a quoting enclave whose platform must be configured otherwise": |scene| {
+        scene.guest.collateral.qe_identity.tcb_levels[0].tcb_status = "ConfigurationNeeded".to_owned();
     };
     "tcb-accepted", "a platform whose software must guard itself": |scene| {
         scene.guest.collateral.tcb_info.set_status("SWHardeningNeeded", &[]);

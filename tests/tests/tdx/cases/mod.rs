@@ -26,8 +26,8 @@ pub(crate) struct Case {
     pub(crate) make: fn(&mut Scene),
 }
 
-/// `"check", "defect": change;` for what differs from the plain scene, `"check", "defect", after base: change;` for what
-/// differs from another.
+/// `"check", "defect": change;` for what differs from the plain scene, `"check", "defect", after base:
+/// change;` for what differs from another.
 macro_rules! cases {
     (@base) => { super::plain };
     (@base $base:path) => { $base };
@@ -57,7 +57,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         .flatten()
 }
 
-/// The cases of the check that `CASES_OF` names, or every case: `scripts/remove-each-check` asks for one check's at a time.
+/// The cases of the check that `CASES_OF` names, or every case: `scripts/remove-each-check` asks for one
+/// check's at a time.
 pub(crate) fn wanted() -> impl Iterator<Item = &'static Case> {
     let only = std::env::var("CASES_OF").ok();
     all().filter(move |case| only.as_ref().is_none_or(|only| case.check == only))

@@ -29,9 +29,16 @@ cases! {
     "service-td", "a service TD of a TD with the larger report", after td15_extended: |scene| {
         scene.guest.quote.body.mr_service_td = [7; 48];
     };
-    "service-td", "service TDs that may come after the launch": |scene| {
+    "service-td", "service TDs that may come after the launch, in a report that does not say which": |scene| {
         attribute(scene, 17);
         scene.policy = quote_policy(r#"allow-attributes = ["service-td-extension"]"#);
+    };
+    "service-td", "service TDs that may come after the launch, and a policy that lists none", after td15_extended: |scene| {
+        attribute(scene, 17);
+        scene.policy = quote_policy(r#"allow-attributes = ["service-td-extension"]"#);
+    };
+    "service-td", "another service TD that came after the launch than the listed one", after late_service_td: |scene| {
+        scene.guest.quote.body.cur_servtd_hash[0] ^= 1;
     };
     "service-td", "another service TD than the listed one", after listed_service_td: |scene| {
         scene.guest.quote.body.mr_service_td[0] ^= 1;
@@ -77,6 +84,19 @@ pub(crate) fn listed_service_td(scene: &mut Scene) {
     td15(scene);
     scene.guest.quote.body.mr_service_td = [7; 48];
     scene.policy = quote_policy(&format!("service-tds = [\"{}\"]", "07".repeat(48)));
+}
+
+/// A service TD that may be bound, and another that was bound after the launch, both listed.
+pub(crate) fn late_service_td(scene: &mut Scene) {
+    listed_service_td(scene);
+    td15_extended(scene);
+    attribute(scene, 17);
+    scene.guest.quote.body.cur_servtd_hash = [8; 48];
+    scene.policy = quote_policy(&format!(
+        "allow-attributes = [\"service-td-extension\"]\nservice-tds = [\"{}\", \"{}\"]",
+        "07".repeat(48),
+        "08".repeat(48)
+    ));
 }
 
 /// MRCONFIGID, MROWNER and MROWNERCONFIG, each of which the policy lists.
