@@ -70,8 +70,8 @@ pub trait AttestationBackend: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`MalformedEvidence`](crate::ErrorKind::MalformedEvidence) for Evidence whose outermost form cannot be
-    /// read.
+    /// [`MalformedEvidence`](crate::ErrorKind::MalformedEvidence) or
+    /// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) for Evidence whose outermost form cannot be read.
     fn inspect(&self, evidence: &Evidence) -> Result<serde_json::Value> {
         Ok(serde_json::json!({ "bytes": evidence.bytes().len() }))
     }

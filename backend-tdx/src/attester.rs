@@ -2,6 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
+use crate::{
+    BootLog, Error, ID, MEDIA_TYPE, TdxEvidence,
+    boot::{self, BootRegisters},
+    dstack,
+};
 use backend_api::{
     CollectRequest, Detection, Error as ApiError, ErrorKind, Evidence, Extension, Guest, Presence, Result,
     RuntimeEvent,
@@ -16,12 +21,12 @@ use evidence_attester::{
 use evidence_dstack::vm_config::{MAX_CONFIG, VmConfig, VmConfigError};
 use evidence_event_log::{EventLog, runtime, tcg};
 use evidence_tdx::{Error as QuoteFormat, Quote};
-use serde_bytes::ByteBuf;
-
-use crate::{BootLog, ID, MEDIA_TYPE, TdxEvidence, dstack};
 
 /// How long is waited for others who collect or extend.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the lock of the event log is waited for: less, so that it is named as what was waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(45);
 
 /// The register of the runtime events.
 const RTMR3: u8 = 3;
@@ -123,7 +128,7 @@ pub(crate) async fn extend_runtime(guest: &Guest, event: &RuntimeEvent) -> Resul
     };
     let work = move || {
         let mut register = Rtmr::of(&root, RTMR3).map_err(JournalError::from)?;
-        Ok(Journal::at(&root).extend(&event, &mut [&mut register])?)
+        Ok(journal(&root).extend(&event, &mut [&mut register])?)
     };
     let extended = device::run(guest.path(tdx::DEVICE), PATIENCE, work).await.map_err(failed)?;
     let recovered = extended.recovered.map(|event| event.name);
@@ -169,27 +174,28 @@ fn quote_and_log(root: &Path, request: &CollectRequest) -> Result<TdxEvidence, A
     Ok(evidence)
 }
 
-/// The log of the boot, without padding, if it is one: the registers of the quote must be what it replays to.
+/// The digests of the boot's events, if the registers of the quote are what they replay to.
 ///
-/// Where it lies in memory is the host's word. What is no log of this boot may be anything of the guest's, and is not handed
-/// out.
+/// Where the log lies in memory is the host's word. What is no log of this boot may be anything of the guest's, and so may the
+/// data of events, which no register covers: neither is handed out.
 fn boot_log(root: &Path, quote: &[u8]) -> Result<Option<BootLog>, AttesterError> {
     let Some(bytes) = read_if_present(&root.join(CCEL), tcg::MAX_LOG_LEN)? else { return Ok(None) };
     let [quoted @ .., _] = Quote::parse(quote)?.report.rtmrs;
-    let log = EventLog::parse(&bytes).ok();
-    let of_this_boot = log.filter(|log| {
-        log.replay_rtmrs().is_ok_and(|registers| {
-            let [replayed @ .., _] = registers.values;
-            replayed == quoted
-        })
-    });
-    let log = of_this_boot.and_then(|log| bytes.get(..log.len_without_padding()));
-    Ok(log.map(|log| BootLog::Ccel(ByteBuf::from(log.to_vec()))))
+    let Ok(events) = EventLog::parse(&bytes).map_err(Error::from).and_then(|log| boot::events(&log)) else {
+        return Ok(None);
+    };
+    let log = BootLog::Digests(events);
+    let replayed = BootRegisters::of(&log).ok().and_then(|registers| registers.replayed);
+    Ok((replayed == Some(quoted)).then_some(log))
+}
+
+fn journal(root: &Path) -> Journal {
+    Journal::at(root).with_lock_deadline(LOCK_PATIENCE)
 }
 
 /// The log, under its lock; `None` for a guest that can read no register and has no log either.
 fn snapshot(root: &Path) -> Result<Option<Snapshot>, AttesterError> {
-    let journal = Journal::at(root);
+    let journal = journal(root);
     match Rtmr::of(root, RTMR3) {
         Ok(mut register) => Ok(Some(journal.load(&mut [&mut register])?)),
         Err(error) if journal.log_path().exists() => Err(AttesterError::LogWithoutRegister(error)),

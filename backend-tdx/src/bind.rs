@@ -87,7 +87,13 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
     for (field, value) in aggregates {
         identity.bind(field, value, Lane::Report);
     }
-    RuntimeBinding::assertion(&DESCRIPTOR, identity, ledger, graph, notes(evidence, application.is_some()))
+    RuntimeBinding::assertion(
+        &DESCRIPTOR,
+        identity,
+        ledger,
+        graph,
+        notes(evidence, policy, application.is_some()),
+    )
 }
 
 const fn registers(report: &TdReport) -> TdRegisters {
@@ -105,7 +111,11 @@ const fn registers(report: &TdReport) -> TdRegisters {
 }
 
 /// What the binding does not cover.
-fn notes(evidence: &TdxEvidence, has_application: bool) -> BTreeMap<&'static str, String> {
+fn notes(
+    evidence: &TdxEvidence,
+    policy: &LaunchPolicy,
+    has_application: bool,
+) -> BTreeMap<&'static str, String> {
     let mut notes = BTreeMap::from([(
         "acpi",
         "digests only: RTMR0 holds what the host's ACPI tables hash to, and nobody looked into them"
@@ -114,6 +124,11 @@ fn notes(evidence: &TdxEvidence, has_application: bool) -> BTreeMap<&'static str
     if let Some(launch) = &evidence.launch {
         let pages = if launch.two_pass { "two passes" } else { "one pass" };
         notes.insert("launch", format!("{} bytes of memory, pages added in {pages}", launch.memory_size));
+    }
+    if evidence.launch.is_none() && policy.rtmr0.is_none() {
+        let rtmr0 =
+            "unknown: memory map, firmware variables (Secure Boot among them) and boot order are the host's";
+        notes.insert("rtmr0", rtmr0.to_owned());
     }
     if !has_application {
         notes.insert("application", "unbound: RTMR3 holds no event".to_owned());
@@ -191,7 +206,8 @@ impl Binder {
 
     /// What was measured is known: from the image, or by the relying party's own values.
     ///
-    /// MRTD covers the firmware alone: whoever lists it and not what was booted would take any kernel's word.
+    /// MRTD covers the firmware alone: whoever lists it and not what was booted would take any kernel's word. So the evidence's own
+    /// image explains the registers only where the relying party lists that image, or neither measurements nor registers.
     fn known(
         &mut self,
         evidence: &TdxEvidence,
@@ -200,46 +216,49 @@ impl Binder {
         references: &ReferenceValues,
         aggregates: &[(Field, [u8; 32])],
     ) -> Result<(), Failed<Error>> {
-        // The evidence's own image explains the registers, and is worth what the relying party knows of it: whoever lists a
-        // measurement or a register and not that image would take any kernel under the same firmware.
         let LaunchPolicy { rtmr0, rtmr1, rtmr2, .. } = policy;
         let lists_registers = [rtmr0, rtmr1, rtmr2].into_iter().any(Option::is_some);
         let lists_none = references.measurements.is_empty() && !lists_registers;
         let image = self.identity.get(Field::OsImageHash);
         let listed_image = references.identity.get(&Field::OsImageHash);
         let knows_image = image.zip(listed_image).is_some_and(|(image, listed)| listed.contains(image));
-        let recomputed = evidence.launch.is_some() && (knows_image || lists_none);
+        let image_explains = evidence.launch.is_some() && (knows_image || lists_none);
+        let unexplained = |register, found: &[u8; 48], key| match (&evidence.launch, image) {
+            (Some(_), Some(image)) if !image_explains => {
+                Error::ImageNotListed { register, image: hex::encode(image) }
+            }
+            _ => Error::RegisterUnknown { register, found: hex::encode(found), key },
+        };
         // An aggregate hashes MRTD and the registers of the boot.
         let aggregated = aggregates.iter().any(|(field, value)| {
             references.identity.get(field).is_some_and(|listed| listed.contains(value.as_slice()))
         });
         let listed = references.measurements.contains(report.mr_td.as_slice());
-        let mrtd = || hex::encode(report.mr_td);
-        self.ledger.require(checks::MEASUREMENT_KNOWN, recomputed || aggregated || listed, || {
-            Error::MeasurementUnknown(mrtd())
-        })?;
-        let [rtmr0, rtmr1, rtmr2, _] = &report.rtmrs;
+        let mrtd_known = image_explains || aggregated || listed;
+        let mrtd = mrtd_known
+            .then_some(())
+            .ok_or_else(|| unexplained("MRTD", &report.mr_td, "reference-values.measurements"));
+        self.ledger.verify(checks::MEASUREMENT_KNOWN, mrtd)?;
+        let [found0, found1, found2, _] = &report.rtmrs;
         let registers = [
-            ("RTMR0", &policy.rtmr0, rtmr0),
-            ("RTMR1", &policy.rtmr1, rtmr1),
-            ("RTMR2", &policy.rtmr2, rtmr2),
+            ("RTMR0", rtmr0, found0, "backend.tdx.launch.rtmr0"),
+            ("RTMR1", rtmr1, found1, "backend.tdx.launch.rtmr1"),
+            ("RTMR2", rtmr2, found2, "backend.tdx.launch.rtmr2"),
         ];
-        let unknown = registers.into_iter().find(|(name, allowed, found)| match allowed {
-            Some(allowed) => !allowed.contains(&Hex(**found)),
-            // RTMR0 depends on the machine and on the host's ACPI tables, and says nothing of what was booted.
-            None => !recomputed && !aggregated && *name != "RTMR0",
+        let unknown = registers.into_iter().find_map(|(register, allowed, found, key)| match allowed {
+            Some(allowed) if allowed.contains(&Hex(*found)) => None,
+            Some(_) => Some(Error::RegisterUnknown { register, found: hex::encode(found), key }),
+            // RTMR0 depends on the machine; what it holds is not what was booted, and the result notes that nobody knows it.
+            None if image_explains || aggregated || register == "RTMR0" => None,
+            None => Some(unexplained(register, found, key)),
         });
-        let unknown = unknown
-            .map(|(register, _, found)| Error::RegisterUnknown { register, found: hex::encode(found) });
         self.ledger.verify(checks::BOOT_REGISTERS, unknown.map_or(Ok(()), Err))?;
         if references.measurements.is_empty() {
             self.ledger.not_performed(checks::MEASUREMENT_LISTED, "the relying party lists no measurements");
         } else {
-            self.ledger.require(
-                checks::MEASUREMENT_LISTED,
-                listed,
-                || Error::MeasurementNotListed(mrtd()),
-            )?;
+            self.ledger.require(checks::MEASUREMENT_LISTED, listed, || {
+                Error::MeasurementNotListed(hex::encode(report.mr_td))
+            })?;
             self.link("quote", "reference value", "MRTD");
         }
         Ok(())
@@ -263,7 +282,7 @@ impl Binder {
             quoted: hex::encode(quoted),
         })?;
         let id = MrConfigId::parse(&report.mr_config_id).map_err(Error::from);
-        if log.events().is_empty() {
+        if log.events().is_empty() && policy.phase.is_none() {
             for check in [checks::LAUNCH_EVENTS, checks::APPLICATION_EVENTS, checks::KEY_PROVIDER] {
                 self.ledger.not_performed(check, "RTMR3 holds no event");
             }
@@ -275,17 +294,18 @@ impl Binder {
             return Ok(None);
         }
         self.link("quote", "runtime events", "RTMR3");
-        let events = match policy.phase {
+        let phase = policy.phase.unwrap_or_default();
+        let events = match phase {
             Phase::Ready => log.launch_events(),
             Phase::Booting => log.booting_events(),
         };
         let events = self.ledger.record(checks::LAUNCH_EVENTS, events.map_err(Error::from))?;
-        let launch = match policy.phase {
+        let launch = match phase {
             Phase::Ready => Launch::read(events),
             Phase::Booting => Launch::read_booting(events),
         };
         let launch = self.ledger.record(checks::APPLICATION_EVENTS, launch.map_err(Error::from))?;
-        let provider = match policy.phase {
+        let provider = match phase {
             Phase::Ready => {
                 let provider = KeyProviderInfo::parse(&launch.key_provider);
                 Some(self.ledger.record(checks::KEY_PROVIDER, provider)?)
@@ -305,7 +325,7 @@ impl Binder {
             let [form, ..] = report.mr_config_id;
             let allowed = forms.is_none_or(|forms| forms.contains(&form));
             let id = if allowed { id } else { Err(Error::MrConfigIdForm(form)) };
-            let committed = id.and_then(|id| application.committed_by(id, document));
+            let committed = id.and_then(|id| application.committed_by(id, document, forms.is_some()));
             self.ledger.verify(checks::MR_CONFIG_ID, committed)?;
             self.link("quote", "application", "MRCONFIGID");
         }

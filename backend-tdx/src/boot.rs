@@ -1,18 +1,16 @@
 //! Boot logs: the registers that they replay to, and what they say of ACPI.
 
-use evidence_event_log::{Bank, EventLog, replay::replay_sha384};
+use evidence_event_log::{Bank, EventLog, EventLogError, EventType, replay::replay_sha384};
 use evidence_tdx::launch::AcpiDigests;
+use serde_bytes::ByteBuf;
 
 use crate::{BootEvent, BootLog, Error};
 
 /// The most events of a log that is given by its digests.
-const MAX_EVENTS: usize = 4_096;
+pub(crate) const MAX_EVENTS: usize = 4_096;
 
 /// What a firmware logs as the data of an event whose digest is that of a file with ACPI tables.
 const ACPI_DATA: &[u8] = b"ACPI DATA";
-
-/// EV_PLATFORM_CONFIG_FLAGS (TCG PC Client Platform Firmware Profile, event types).
-const PLATFORM_CONFIG_FLAGS: u32 = 10;
 
 /// dstack's names of the three files, in the order in which a firmware measures them.
 const ACPI_FILES: [&str; 3] = ["acpi-loader", "acpi-rsdp", "acpi-tables"];
@@ -28,10 +26,28 @@ pub(crate) struct BootRegisters {
 #[derive(Default)]
 pub(crate) struct AcpiEvents(Vec<(String, [u8; 48])>);
 
+/// The events of RTMR0 to RTMR2 in a firmware's own log, by their digests.
+pub(crate) fn events(log: &EventLog<'_>) -> Result<Vec<BootEvent>, Error> {
+    // A firmware measures the three files in their order, and the order is part of the register.
+    let mut files = ACPI_FILES.into_iter();
+    let mut events = Vec::new();
+    for event in log.events().iter().filter(|event| event.extends() && event.rtmr() != Some(3)) {
+        let rtmr = event.rtmr().ok_or(Error::BootRegister(event.register))?;
+        let digest = event.digest(Bank::Sha384.algorithm());
+        let digest = digest.ok_or(EventLogError::NoDigests { algorithm: Bank::Sha384.algorithm() })?;
+        let is_acpi = rtmr == 0
+            && event.event_type == EventType::EV_PLATFORM_CONFIG_FLAGS
+            && event.unverified_data() == ACPI_DATA;
+        let name = if is_acpi { files.next().unwrap_or("acpi-more") } else { "" };
+        events.push(BootEvent { rtmr, digest: ByteBuf::from(digest), name: name.to_owned() });
+    }
+    Ok(events)
+}
+
 impl BootRegisters {
     pub(crate) fn of(log: &BootLog) -> Result<Self, Error> {
         match log {
-            BootLog::Ccel(bytes) => Self::of_ccel(bytes),
+            BootLog::Ccel(bytes) => Self::of_digests(&events(&EventLog::parse(bytes)?)?),
             BootLog::Digests(events) => Self::of_digests(events),
             BootLog::Acpi(events) => {
                 let digests = Self::of_digests(events)?;
@@ -41,20 +57,6 @@ impl BootRegisters {
                 Ok(Self { replayed: None, ..digests })
             }
         }
-    }
-
-    /// A firmware measures the three files in their order, and the order is part of the register.
-    fn of_ccel(bytes: &[u8]) -> Result<Self, Error> {
-        let log = EventLog::parse(bytes)?;
-        let [rtmr0, rtmr1, rtmr2, _] = log.replay_rtmrs()?.values;
-        let acpi = log.events().iter().filter(|event| {
-            event.register == 1
-                && event.event_type.0 == PLATFORM_CONFIG_FLAGS
-                && event.unverified_data() == ACPI_DATA
-        });
-        let digests = acpi.filter_map(|event| event.digest(Bank::Sha384.algorithm())?.try_into().ok());
-        let names = ACPI_FILES.iter().map(ToString::to_string).chain(std::iter::repeat(String::new()));
-        Ok(Self { replayed: Some([rtmr0, rtmr1, rtmr2]), acpi: AcpiEvents(names.zip(digests).collect()) })
     }
 
     fn of_digests(events: &[BootEvent]) -> Result<Self, Error> {
@@ -68,7 +70,8 @@ impl BootRegisters {
             let digest = <[u8; 48]>::try_from(event.digest.as_slice());
             let digest =
                 digest.map_err(|_| Error::Length { field: "boot event digest", expected: 48, found })?;
-            let register = digests.get_mut(usize::from(event.rtmr)).ok_or(Error::BootRegister(event.rtmr))?;
+            let register =
+                digests.get_mut(usize::from(event.rtmr)).ok_or(Error::BootRegister(event.rtmr.into()))?;
             register.push(digest);
             if event.rtmr == 0 && event.name.starts_with("acpi-") {
                 acpi.push((event.name.clone(), digest));

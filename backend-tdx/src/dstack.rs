@@ -38,13 +38,17 @@ impl TdxEvidence {
     ///
     /// # Errors
     ///
-    /// [`Error::BootRegister`] for an event of a register that there is not.
+    /// [`Error::BootRegister`] for an event of a register that there is not; [`Error::EventType`] for one of RTMR3 that is no
+    /// runtime event.
     pub fn set_event_log(&mut self, events: &[TdxEvent]) -> Result<(), Error> {
         let (runtime, boot): (Vec<&TdxEvent>, Vec<&TdxEvent>) =
             events.iter().partition(|event| event.imr == RTMR3);
         self.boot_log = boot_log(&boot)?;
-        self.runtime_events =
-            runtime.iter().filter_map(|event| Some((&event.runtime_event()?).into())).collect();
+        let runtime_event = |event: &&TdxEvent| {
+            let runtime = event.runtime_event().ok_or(Error::EventType(event.event_type))?;
+            Ok((&runtime).into())
+        };
+        self.runtime_events = runtime.iter().map(runtime_event).collect::<Result<_, Error>>()?;
         Ok(())
     }
 }
@@ -58,7 +62,8 @@ pub(crate) fn configure(evidence: &mut TdxEvidence, config: VmConfig) {
 /// A log that dstack put into a certificate has its ACPI events alone.
 fn boot_log(events: &[&TdxEvent]) -> Result<Option<BootLog>, Error> {
     let convert = |event: &&TdxEvent| {
-        let rtmr = u8::try_from(event.imr).map_err(|_| Error::BootRegister(u8::MAX))?;
+        let rtmr = u8::try_from(event.imr).ok().filter(|rtmr| *rtmr < 3);
+        let rtmr = rtmr.ok_or(Error::BootRegister(event.imr))?;
         Ok(BootEvent { rtmr, digest: ByteBuf::from(event.digest.clone()), name: event.event.clone() })
     };
     let converted = events.iter().map(convert).collect::<Result<Vec<_>, Error>>()?;

@@ -25,7 +25,7 @@ pub enum Error {
     BootLog(#[from] EventLogError),
     /// A boot event of a register that a boot does not extend.
     #[error("boot event of RTMR{0}, expected RTMR0, RTMR1 or RTMR2")]
-    BootRegister(u8),
+    BootRegister(u32),
     /// A document that nothing commits to.
     #[error("the evidence has a configuration document, and MRCONFIGID does not commit to one")]
     DocumentUncommitted,
@@ -63,6 +63,19 @@ pub enum Error {
         /// In the quote, hex.
         quoted: String,
     },
+    /// An event of RTMR3 in one of dstack's logs that is no runtime event.
+    #[error("event of RTMR3 of the type {0:#x}, expected a runtime event")]
+    EventType(u32),
+    /// The relying party lists measurements or registers, and the image by which the evidence explains its own is not listed.
+    #[error(
+        "{register} is explained by the image {image} alone, which is not among the relying party's os-image-hash beside what it lists of measurements and registers"
+    )]
+    ImageNotListed {
+        /// Which register.
+        register: &'static str,
+        /// `os-image-hash`, hex.
+        image: String,
+    },
     /// Something has not its length.
     #[error("{field} has {found} bytes, expected {expected}")]
     Length {
@@ -76,9 +89,6 @@ pub enum Error {
     /// The relying party does not list this measurement.
     #[error("MRTD {0} is not among the relying party's reference values")]
     MeasurementNotListed(String),
-    /// Nothing ties the measurement to anything known.
-    #[error("nothing explains MRTD {0}: expected launch inputs in the evidence or a reference value for it")]
-    MeasurementUnknown(String),
     /// Another media type than this backend's.
     #[error("evidence is of the kind {found}, expected {expected}")]
     MediaType {
@@ -93,6 +103,11 @@ pub enum Error {
     /// MRCONFIGID commits in a form that the policy does not take.
     #[error("MRCONFIGID is of form {0}, which launch.mr-config-id-forms does not list")]
     MrConfigIdForm(u8),
+    /// MRCONFIGID commits to a document that leaves open which application it is of.
+    #[error(
+        "the policy requires that MRCONFIGID commits to the application, and its document names no app_id"
+    )]
+    MrConfigIdOpen,
     /// MRCONFIGID, and no application that it could commit to.
     #[error("the policy requires that MRCONFIGID commits to the application, and RTMR3 names none")]
     MrConfigIdUnbound,
@@ -108,15 +123,17 @@ pub enum Error {
     /// The quote, or what vouches for it.
     #[error(transparent)]
     Quote(#[from] QuoteError),
-    /// A register of the boot that nothing accounts for.
+    /// MRTD or a register of the boot that nothing accounts for.
     #[error(
-        "nothing explains {register} {found}: expected launch inputs in the evidence or a value in the policy's launch section"
+        "nothing explains {register} {found}: expected launch inputs in the evidence, or its value in {key} of the policy"
     )]
     RegisterUnknown {
         /// Which.
         register: &'static str,
         /// Its value, hex.
         found: String,
+        /// Where a relying party lists it.
+        key: &'static str,
     },
     /// A log does not replay to its register.
     #[error("the log replays to {register} {replayed}, the quote says {quoted}")]
@@ -154,8 +171,9 @@ impl Error {
             Self::Quote(error) => error.kind(),
             Self::Payload(error) => error.kind(),
             Self::MeasurementNotListed(_)
-            | Self::MeasurementUnknown(_)
+            | Self::ImageNotListed { .. }
             | Self::MrConfigIdForm(_)
+            | Self::MrConfigIdOpen
             | Self::MrConfigIdUnbound
             | Self::RegisterUnknown { .. } => ErrorKind::PolicyViolation,
             Self::ReplayMismatch { .. } => ErrorKind::EventLogMismatch,
@@ -166,7 +184,7 @@ impl Error {
             | Self::LaunchMismatch { .. }
             | Self::MrConfigId(_) => ErrorKind::InconsistentEvidence,
             Self::TooManyBootEvents { .. } => ErrorKind::LimitExceeded,
-            Self::EventVersion(_) | Self::MediaType { .. } | Self::NotTdx(_) => {
+            Self::EventType(_) | Self::EventVersion(_) | Self::MediaType { .. } | Self::NotTdx(_) => {
                 ErrorKind::UnsupportedEvidence
             }
             Self::BootLog(_)

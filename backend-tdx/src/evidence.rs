@@ -133,3 +133,33 @@ impl TryFrom<&LoggedEvent> for RuntimeEvent {
         Ok(Self { name: event.name.clone(), payload: event.payload.to_vec(), version })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use evidence_event_log::runtime;
+
+    use super::*;
+    use crate::boot;
+
+    /// The largest of each part that is read: as many events as there may be, with the longest names of a launch, and as many bytes.
+    #[test]
+    fn what_a_guest_may_extend_fits() {
+        let name = "n".repeat(64);
+        let payload = runtime::MAX_LOG_LEN / runtime::MAX_EVENTS - name.len();
+        let event = LoggedEvent { name, payload: vec![0xFF; payload].into(), version: 1 };
+        let boot = BootEvent { rtmr: 2, digest: vec![0xFF; 48].into(), name: String::new() };
+        let evidence = TdxEvidence {
+            quote: vec![0; 32 << 10].into(),
+            boot_log: Some(BootLog::Digests(vec![boot; boot::MAX_EVENTS])),
+            runtime_events: vec![event; runtime::MAX_EVENTS],
+            mr_config: Some("{".repeat(16 << 10)),
+            launch: Some(LaunchEvidence {
+                checksum_file: vec![0; 64 << 10].into(),
+                measurement: vec![0; 64 << 10].into(),
+                memory_size: u64::MAX,
+                two_pass: true,
+            }),
+        };
+        assert!(TdxEvidence::decode(&evidence.encode()).is_ok_and(|read| read == evidence));
+    }
+}

@@ -43,8 +43,14 @@ impl KeyProviderInfo {
 }
 
 impl Application {
-    /// Whether what MRCONFIGID commits to is this application.
-    pub(crate) fn committed_by(&self, id: MrConfigId, document: Option<&str>) -> Result<(), Error> {
+    /// Whether what MRCONFIGID commits to is this application; to its id too where the policy requires a form that does, because
+    /// a document may leave it open.
+    pub(crate) fn committed_by(
+        &self,
+        id: MrConfigId,
+        document: Option<&str>,
+        required: bool,
+    ) -> Result<(), Error> {
         let Launch { app_id, compose_hash, instance_id, gpu_policy_hash, init_script_hashes, .. } =
             &self.launch;
         let KeyProviderInfo { kind, id: provider_id } = self.provider_for(id, document)?;
@@ -61,6 +67,10 @@ impl Application {
         // A document that nothing commits to would be a claim that looks like one that something does.
         if document.is_some() && !matches!(id, MrConfigId::V3 { .. }) {
             return Err(Error::DocumentUncommitted);
+        }
+        if let Some(document) = document.filter(|_| required) {
+            let config = MrConfigV3::parse(document).map_err(MrConfigIdError::from)?;
+            config.app_id.ok_or(Error::MrConfigIdOpen)?;
         }
         Ok(())
     }

@@ -16,40 +16,6 @@ use crate::{BootEvent, BootLog, ID, LaunchEvidence, LoggedEvent, TdxEvidence};
 /// The most bytes of an event's data that are shown.
 const SHOWN_DATA: usize = 64;
 
-/// Bits of ATTRIBUTES with their names (Intel TDX Module ABI, 348551-008US, table 3.23).
-const ATTRIBUTES: [(u32, &str); 12] = [
-    (0, "DEBUG"),
-    (4, "HGS_PLUS_PROF"),
-    (5, "PERF_PROF"),
-    (6, "PMT_PROF"),
-    (16, "ICSSD"),
-    (17, "SERVTD_EXT"),
-    (27, "LASS"),
-    (28, "SEPT_VE_DISABLE"),
-    (29, "MIGRATABLE"),
-    (30, "PKS"),
-    (31, "KL"),
-    (63, "PERFMON"),
-];
-
-/// Bits of XFAM with their names (Intel TDX Module ABI, XFAM; Intel SDM volume 1, XSAVE-supported features).
-const FEATURES: [(u32, &str); 14] = [
-    (0, "x87"),
-    (1, "SSE"),
-    (2, "AVX"),
-    (5, "AVX-512 opmask"),
-    (6, "AVX-512 ZMM_Hi256"),
-    (7, "AVX-512 Hi16_ZMM"),
-    (8, "PT"),
-    (9, "PKRU"),
-    (11, "CET_U"),
-    (12, "CET_S"),
-    (14, "UINTR"),
-    (15, "LBR"),
-    (17, "AMX TILECFG"),
-    (18, "AMX TILEDATA"),
-];
-
 pub(crate) fn inspect(evidence: &Evidence) -> Result<Value> {
     let read = TdxEvidence::decode(evidence.bytes());
     let evidence = read.map_err(|error| ApiError::with_source(error.kind(), error).in_backend(ID))?;
@@ -120,10 +86,10 @@ fn td_report(report: &TdReport) -> Value {
         "mr-signer-seam": hex::encode(report.mr_signer_seam),
         "seam-attributes": hex::encode(report.seam_attributes),
         "td-attributes": format!("{attributes:#x}"),
-        "td-attributes-set": set_bits(attributes, &ATTRIBUTES),
+        "td-attributes-set": set_bits(attributes, &TdAttributes::NAMES),
         "debug": report.td_attributes.debug(),
         "xfam": format!("{xfam:#x}"),
-        "xfam-set": set_bits(xfam, &FEATURES),
+        "xfam-set": set_bits(xfam, &Xfam::NAMES),
         "mrtd": hex::encode(report.mr_td),
         "mr-config-id": hex::encode(report.mr_config_id),
         "mr-owner": hex::encode(report.mr_owner),
@@ -181,11 +147,8 @@ fn ccel(bytes: &[u8]) -> Value {
 }
 
 fn ccel_event(event: &Event<'_>) -> Value {
-    // Measurement registers of a CCEL log count from 1: RTMR0.
-    let register = match event.register.checked_sub(1) {
-        Some(rtmr) if rtmr < 4 => format!("RTMR{rtmr}"),
-        _ => format!("register {}", event.register),
-    };
+    let other = || format!("register {}", event.register);
+    let register = event.rtmr().map_or_else(other, |rtmr| format!("RTMR{rtmr}"));
     let tie = match event.tie(Bank::Sha384) {
         Tie::Tied(_) => "tied: the digest is the hash of the data",
         Tie::Contradicted => "contradicted: the digest is not the hash of the data",
@@ -273,13 +236,10 @@ mod tests {
 
     #[test]
     fn bits_are_spelled_out() {
-        assert_eq!(set_bits(0x1000_0001, &ATTRIBUTES), "DEBUG, SEPT_VE_DISABLE");
-        assert_eq!(set_bits(1 << 62 | 1 << 18, &ATTRIBUTES), "bit 18, bit 62");
-        assert_eq!(set_bits(0, &ATTRIBUTES), "");
-        let all = FEATURES.iter().fold(0, |all, (bit, _)| all | 1_u64 << bit);
-        // Every feature that TDX knows has a name.
-        assert_eq!(Xfam(all).unknown(), 0);
-        assert!(!set_bits(0x0006_DBE7, &FEATURES).contains("bit"));
+        let attributes = |value| set_bits(value, &TdAttributes::NAMES);
+        assert_eq!(attributes(0x1000_0001), "DEBUG, SEPT_VE_DISABLE");
+        assert_eq!(attributes(1 << 62 | 1 << 18), "bit 18, TPA");
+        assert_eq!(attributes(0), "");
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub struct LaunchPolicy {
     pub rtmr1: Option<BTreeSet<Hex<48>>>,
     /// Values of RTMR2 (command line and initrd), one of which the guest must have.
     pub rtmr2: Option<BTreeSet<Hex<48>>>,
-    /// How far the guest has come: `ready` if absent.
-    pub phase: Phase,
+    /// How far the guest has come: `ready` if absent, and then a guest may also have extended nothing at all.
+    pub phase: Option<Phase>,
     /// Forms of MRCONFIGID, in one of which it must commit to the application, so that the host could not change that after
     /// the launch: 1 commits to the composition alone, 2 also to application id and key provider, 3 to a whole document.
     pub mr_config_id_forms: Option<BTreeSet<u8>>,

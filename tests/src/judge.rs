@@ -78,15 +78,15 @@ pub(crate) fn requests_beyond(
         .map_err(|message| Failure::new(format_args!("endorsements_for panicked: {message}")))
 }
 
-/// What `backend` shows people of Evidence, with panics caught: an object, or malformed Evidence.
+/// What `backend` shows people of Evidence, with panics caught: an object, or why it cannot be read.
 pub(crate) fn shown(backend: &dyn AttestationBackend, evidence: &Evidence) -> Result<Result<Value>, Failure> {
     let shown = guarded(|| backend.inspect(evidence))
         .map_err(|message| Failure::new(format_args!("inspect panicked: {message}")))?;
     match &shown {
         Ok(value) => ensure!(value.is_object(), "inspect: expected an object, found {value}"),
         Err(error) => ensure!(
-            error.kind() == ErrorKind::MalformedEvidence,
-            "inspect: expected malformed Evidence at most, found {error}"
+            matches!(error.kind(), ErrorKind::MalformedEvidence | ErrorKind::LimitExceeded),
+            "inspect: expected Evidence that cannot be read at most, found {error}"
         ),
     }
     Ok(shown)

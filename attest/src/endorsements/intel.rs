@@ -4,26 +4,11 @@
 //! file, as its tools and dstack's write it).
 
 use backend_api::{Endorsement, EndorsementKind};
-use evidence_tdx::MAX_DOCUMENT;
+use evidence_tdx::{MAX_DOCUMENT, is_document};
 use evidence_x509::Certificate;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::revocation_list;
-
-/// The digits of a document's signature: `r || s`, 64 bytes.
-const SIGNATURE_DIGITS: usize = 128;
-
-/// An answer of Intel's service: one of the two documents, and its signature.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Answer<'a> {
-    #[serde(borrow)]
-    tcb_info: Option<&'a RawValue>,
-    #[serde(borrow)]
-    enclave_identity: Option<&'a RawValue>,
-    signature: String,
-}
 
 /// The collateral of one platform: chains in PEM, lists and signatures in hex, documents as text.
 #[derive(Deserialize)]
@@ -44,10 +29,7 @@ struct Collateral {
 
 /// The endorsements of a JSON text.
 pub(super) fn recognise(text: &[u8]) -> Result<Vec<Endorsement>, String> {
-    if let Ok(answer) = serde_json::from_slice::<Answer<'_>>(text) {
-        let one = answer.tcb_info.xor(answer.enclave_identity);
-        let body = one.ok_or("expected one of tcbInfo and enclaveIdentity")?;
-        check_document(body.get(), &answer.signature)?;
+    if is_document(text) {
         return Ok(vec![Endorsement::new(EndorsementKind::Document, text.to_vec())]);
     }
     let collateral: Collateral = serde_json::from_slice(text).map_err(|error| {
@@ -79,24 +61,13 @@ impl Collateral {
 /// A document in the form in which the service answers: what is signed are the exact bytes of its body.
 fn document(member: &str, body: &str, signature: &str) -> Result<Endorsement, String> {
     let signature = signature.to_ascii_lowercase();
-    check_document(body, &signature)?;
     let answer = format!(r#"{{"{member}":{body},"signature":"{signature}"}}"#);
+    if !is_document(answer.as_bytes()) {
+        return Err(format!(
+            "{member}: expected a document of Intel's with a signature of 128 hex digits, {MAX_DOCUMENT} bytes at most"
+        ));
+    }
     Ok(Endorsement::new(EndorsementKind::Document, answer.into_bytes()))
-}
-
-/// The body is one JSON object, so that nothing in it can end the answer that it is put into.
-fn check_document(body: &str, signature: &str) -> Result<(), String> {
-    if body.len() > MAX_DOCUMENT {
-        return Err(format!("document of {} bytes, at most {MAX_DOCUMENT} are read", body.len()));
-    }
-    let is_object = body.starts_with('{') && serde_json::from_str::<&RawValue>(body).is_ok();
-    if !is_object {
-        return Err("expected a document that is a JSON object".to_owned());
-    }
-    if signature.len() != SIGNATURE_DIGITS || !signature.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err(format!("expected a signature of {SIGNATURE_DIGITS} hex digits"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ impl Deadline {
         Self { begun: Instant::now(), allowed }
     }
 
-    /// What it was from the beginning.
+    /// The whole time that was allowed.
     pub(crate) const fn allowed(&self) -> Duration {
         self.allowed
     }

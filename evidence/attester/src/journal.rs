@@ -270,8 +270,7 @@ fn stands(steps: &[Step], registers: &mut Registers<'_>) -> Result<Vec<Stand>, J
 fn line_of(event: &RuntimeEvent, log: &RuntimeLog) -> Result<String, JournalError> {
     let line = event.to_line();
     RuntimeLog::parse_lines(line.as_bytes()).map_err(JournalError::EventRefused)?;
-    let events = log.events().iter().chain([event]).cloned().collect();
-    RuntimeLog::new(events).map_err(JournalError::EventRefused)?;
+    log.admits(event).map_err(JournalError::EventRefused)?;
     Ok(line)
 }
 

@@ -55,7 +55,7 @@ pub enum QgsError {
     #[error(transparent)]
     Io(#[from] IoFailure),
     /// Lengths within the answer do not add up to its own.
-    #[error("answer of {found} bytes says that it has {claimed}")]
+    #[error("answer of {found} bytes, {claimed} expected by its fields")]
     Length {
         /// By its fields.
         claimed: u64,

@@ -66,7 +66,7 @@ impl Rtmr {
         }
     }
 
-    /// The path whose lock serialises accesses ([`crate::device::run`]).
+    /// Where it is read and extended.
     #[must_use]
     pub fn path(&self) -> &Path {
         match &self.way {

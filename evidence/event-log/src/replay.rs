@@ -7,9 +7,6 @@ use crate::{Bank, Event, EventLog, EventLogError, HashAlgorithm};
 /// dynamic launch.
 const BOOT_REGISTERS: u32 = 16;
 
-/// The register of a CCEL log that stands for RTMR0. Register 0 is MRTD, which no event extends.
-const RTMR0: u32 = 1;
-
 /// TDX has RTMR0 to RTMR3.
 const RTMRS: usize = 4;
 
@@ -88,8 +85,8 @@ impl EventLog<'_> {
         }
         let mut rtmrs = Rtmrs { values: [[0; RTMR_LEN]; RTMRS], events: [0; RTMRS] };
         for (event, index) in self.events().iter().zip(1..).filter(|(event, _)| event.extends()) {
-            let register = event.register.checked_sub(RTMR0).and_then(|rtmr| usize::try_from(rtmr).ok());
-            let rtmr = register.and_then(|i| Some((rtmrs.values.get_mut(i)?, rtmrs.events.get_mut(i)?)));
+            let rtmr = event.rtmr().map(usize::from);
+            let rtmr = rtmr.and_then(|i| Some((rtmrs.values.get_mut(i)?, rtmrs.events.get_mut(i)?)));
             let Some((value, events)) = rtmr else {
                 return Err(EventLogError::NotAnRtmr { event: index, found: event.register });
             };

@@ -158,6 +158,14 @@ impl<'a> Event<'a> {
         self.event_type != EventType::EV_NO_ACTION
     }
 
+    /// The RTMR that the event extends, 0 to 3, in a log from a CCEL table; `None` for another register.
+    #[must_use]
+    pub fn rtmr(&self) -> Option<u8> {
+        // Register 0 is MRTD, which no event extends.
+        let rtmr = u8::try_from(self.register.checked_sub(1)?).ok();
+        rtmr.filter(|rtmr| *rtmr < 4)
+    }
+
     /// The digest of `algorithm`, if the log has such.
     #[must_use]
     pub fn digest(&self, algorithm: HashAlgorithm) -> Option<&'a [u8]> {

@@ -92,7 +92,7 @@ evidence_ledger::checks! {
         "MRSEAM is one that the policy lists",
         "TDX Module ABI, MRSEAM";
     SERVICE_TD = "service-td":
-        "no service TD is bound to the TD, or one that the policy lists",
+        "no service TD is bound to the TD; where the policy lists some, one of these is, and no other",
         "TDX Module ABI, MRSERVICETD";
     HOST_FIELDS = "host-fields":
         "MRCONFIGID, MROWNER and MROWNERCONFIG hold what the platform's profile or the policy allows",

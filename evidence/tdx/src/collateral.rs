@@ -87,11 +87,10 @@ impl<T: Document> Signed<T> {
             return None;
         }
         let members: Members<'_> = serde_json::from_slice(bytes).ok()?;
-        let body = match T::MEMBER {
-            TcbInfo::MEMBER => members.tcb_info,
-            _ => members.enclave_identity,
-        }?
-        .get();
+        let body = match (T::MEMBER, members.tcb_info, members.enclave_identity) {
+            (TcbInfo::MEMBER, Some(body), None) | (QeIdentity::MEMBER, None, Some(body)) => body.get(),
+            _ => return None,
+        };
         let digits = members.signature;
         if digits.len() != SIGNATURE_DIGITS || digits.bytes().any(|digit| digit.is_ascii_uppercase()) {
             return None;
@@ -108,6 +107,12 @@ impl<T: Document> Signed<T> {
     pub(crate) fn is_signed_by(&self, signer: &Certificate) -> bool {
         dcap::signed_by(signer.public_key(), self.body.as_bytes(), &self.signature)
     }
+}
+
+/// Whether `bytes` are TCB info or a QE identity as Intel's service answers them: what a [`Collateral`] takes as a document. Nothing is
+/// verified.
+pub fn is_document(bytes: &[u8]) -> bool {
+    Signed::<TcbInfo>::parse(bytes).is_some() || Signed::<QeIdentity>::parse(bytes).is_some()
 }
 
 /// An answer of Intel's service: one of the two documents, and its signature.
@@ -133,8 +138,8 @@ pub(crate) struct Chosen {
     pub(crate) tcb_signer: Certificate,
     pub(crate) qe_identity: Signed<QeIdentity>,
     pub(crate) qe_signer: Certificate,
-    /// The last second before a document that is not current yet takes the place of one of these.
-    pub(crate) until: u64,
+    /// When no other document would have been chosen: after the last one that has ended, before the first one to come.
+    pub(crate) chosen_at: Window,
     /// Lists that name the root as their issuer, DER.
     pub(crate) root_lists: Vec<Vec<u8>>,
     /// Lists that name the CA of the PCK certificate as their issuer, DER.
@@ -158,11 +163,11 @@ impl Collateral<'_> {
         let is_of_platform = |document: &Signed<TcbInfo>| {
             document.value.id == "TDX" && hex::decode(&document.value.fmspc).is_ok_and(|found| found == fmspc)
         };
-        let mut until = u64::MAX;
-        let tcb_info = self.newest(at, is_of_platform, &mut until);
+        let mut chosen_at = Window { not_before: 0, not_after: u64::MAX };
+        let tcb_info = self.newest(at, is_of_platform, &mut chosen_at);
         let tcb_info = tcb_info.ok_or_else(|| Error::TcbInfoMissing { fmspc: hex::encode(fmspc) })?;
         let is_of_tdx = |document: &Signed<QeIdentity>| document.value.id == "TD_QE";
-        let qe_identity = self.newest(at, is_of_tdx, &mut until);
+        let qe_identity = self.newest(at, is_of_tdx, &mut chosen_at);
         let qe_identity = qe_identity.ok_or(Error::QeIdentityMissing)?;
 
         let signers = self.certificates.iter().filter_map(|der| Certificate::parse(der).ok());
@@ -183,21 +188,27 @@ impl Collateral<'_> {
             Ok(lists)
         };
         let (root_lists, pck_lists) = (lists_of(root)?, lists_of(ca)?);
-        Ok(Chosen { tcb_info, tcb_signer, qe_identity, qe_signer, until, root_lists, pck_lists })
+        Ok(Chosen { tcb_info, tcb_signer, qe_identity, qe_signer, chosen_at, root_lists, pck_lists })
     }
 
     /// The newest document that is `wanted`: one that is current before one that is not, then the latest evaluation, then the
-    /// latest issue. Lowers `until` to the last second before another one becomes current.
+    /// latest issue. Narrows `chosen_at` to the seconds in which the same ones are current.
     fn newest<T: Document>(
         &self,
         at: u64,
         wanted: impl Fn(&Signed<T>) -> bool,
-        until: &mut u64,
+        chosen_at: &mut Window,
     ) -> Option<Signed<T>> {
         let documents = self.documents.iter().filter_map(|bytes| Signed::parse(bytes));
         let documents: Vec<Signed<T>> = documents.filter(|document| wanted(document)).collect();
-        let coming = documents.iter().map(|document| document.window.not_before).filter(|begin| *begin > at);
-        *until = coming.map(|begin| begin.saturating_sub(1)).fold(*until, u64::min);
+        for Window { not_before, not_after } in documents.iter().map(|document| document.window) {
+            if not_before > at {
+                chosen_at.not_after = chosen_at.not_after.min(not_before.saturating_sub(1));
+            }
+            if not_after < at {
+                chosen_at.not_before = chosen_at.not_before.max(not_after.saturating_add(1));
+            }
+        }
         documents.into_iter().max_by_key(|document| {
             let Window { not_before, not_after } = document.window;
             let current = document.window.contains(at);

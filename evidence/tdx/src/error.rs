@@ -134,6 +134,9 @@ pub enum Error {
     /// A platform as the policy rejects it.
     #[error("platform is {0}, which the policy rejects")]
     PlatformRejected(&'static str),
+    /// A platform whose certificate does not say whether it is as the policy rejects it.
+    #[error("the policy rejects platforms that are {0}, and the PCK certificate does not say")]
+    PlatformUnknown(&'static str),
     /// Authentication data of another length.
     #[error("QE authentication data has {found} bytes, expected 32")]
     QeAuthentication {
@@ -329,6 +332,7 @@ impl Error {
             | Self::GraceOver { .. }
             | Self::NotAllowed { .. }
             | Self::PlatformRejected(_)
+            | Self::PlatformUnknown(_)
             | Self::ServiceTdUnknown
             | Self::ServiceTdUnlisted
             | Self::TcbStatus { .. }

@@ -18,7 +18,7 @@ mod verify;
 
 pub use anchors::{INTEL_PINS, intel_anchors};
 pub use attributes::{TdAttributes, Xfam};
-pub use collateral::{Collateral, MAX_CANDIDATES, MAX_DOCUMENT};
+pub use collateral::{Collateral, MAX_CANDIDATES, MAX_DOCUMENT, is_document};
 pub use error::Error;
 pub use evidence_x509::{Anchors, Pin, UnixTime};
 pub use pcs::{Item, ItemKind, fmspc, missing};

@@ -32,18 +32,24 @@ const MAX_PLATFORMS: u64 = 4_096;
 const PCK: &str = "Intel SGX PCK Certificate";
 const PCK_CAS: [&str; 2] = ["Intel SGX PCK Platform CA", "Intel SGX PCK Processor CA"];
 
-/// What stands between Intel's root and a quote: its attestation key, and the collateral of its platform.
+/// A platform that was verified down to its attestation key.
 #[derive(Debug, Clone)]
 pub(crate) struct Platform {
-    pub(crate) pck: PckExtension,
+    pub(crate) fmspc: [u8; 6],
     pub(crate) ppid: [u8; 16],
-    pub(crate) chosen: Chosen,
-    pub(crate) root: Certificate,
-    root_list: Vec<u8>,
-    pck_list: Vec<u8>,
-    /// When all of it is valid.
+    /// When all that vouches for it is valid.
     window: Window,
     ledger: Ledger,
+}
+
+/// What its TCB is appraised by.
+#[derive(Debug)]
+pub(crate) struct Materials {
+    pck: PckExtension,
+    chosen: Chosen,
+    root: Certificate,
+    root_list: Vec<u8>,
+    pck_list: Vec<u8>,
 }
 
 /// Platforms that were verified, and how their TCB was appraised.
@@ -109,7 +115,7 @@ impl Platform {
         collateral: &Collateral<'_>,
         anchors: &Anchors,
         at: UnixTime,
-    ) -> Result<Self, Failed<Error>> {
+    ) -> Result<(Self, Materials), Failed<Error>> {
         let ledger = &mut Ledger::with_capacity(checks::ALL.len());
         let now = at.as_secs();
 
@@ -189,8 +195,8 @@ impl Platform {
             Error::DocumentSignature(name)
         })?;
         is_current(ledger, checks::QE_IDENTITY_CURRENT, name, identity, now)?;
-        let mut window = within(within(window, info.window), identity.window);
-        window.not_after = window.not_after.min(chosen.until);
+        let documents = within(within(info.window, identity.window), chosen.chosen_at);
+        let window = within(window, documents);
 
         // 5. PCK -> quoting enclave -> attestation key.
         let signature =
@@ -199,15 +205,17 @@ impl Platform {
         ledger.require(checks::ATTESTATION_KEY, commits_to_key(quote), || Error::AttestationKey)?;
         ledger.verify(checks::QE_IDENTITY, is_enclave(quote, identity))?;
 
-        let (root, ledger) = (root.clone(), std::mem::take(ledger));
-        Ok(Self { pck: extension, ppid, chosen, root, root_list, pck_list, window, ledger })
+        let platform = Self { fmspc: extension.fmspc, ppid, window, ledger: std::mem::take(ledger) };
+        Ok((platform, Materials { pck: extension, chosen, root: root.clone(), root_list, pck_list }))
     }
 
     /// The checks that were made.
     pub(crate) const fn ledger(&self) -> &Ledger {
         &self.ledger
     }
+}
 
+impl Materials {
     /// Lets `dcap-qvl` verify the quote and its collateral once more, and appraise the TCB.
     pub(crate) fn appraise(&self, bytes: &[u8], quote: &Quote<'_>, at: UnixTime) -> Result<Tcb, Error> {
         let service_td = quote.report.mr_service_td.is_some_and(|hash| hash != [0; 48]);
@@ -222,7 +230,7 @@ impl Platform {
 
     /// Why there is no appraisal; where every level is missed, which versions the nearest misses.
     fn no_level(&self, quote: &Quote<'_>, reason: String) -> Error {
-        // `dcap-qvl` says it in words alone.
+        // `dcap-qvl` (0.7.1) says it in words alone; the case of a revoked level in `tcb-level` notices other words.
         if reason.ends_with("TCB status is invalid: Revoked") {
             return Error::TcbRevoked;
         }

@@ -21,19 +21,12 @@ pub struct Profile {
 /// single-step defence (16).
 const PROTECTIVE: u64 = 1 << 28 | 1 << 27 | 1 << 30 | 1 << 16;
 
-/// Every feature that TDX knows.
-const KNOWN_FEATURES: Xfam = Xfam(0x0006_DBE7);
-
-/// The same without processor trace (bit 8), user interrupts (14) and last branch records (15).
+/// Every feature that TDX knows without processor trace (bit 8), user interrupts (14) and last branch records (15).
 const CLOUD_FEATURES: Xfam = Xfam(0x0006_1AE7);
 
 /// QEMU on a machine of one's own, or of a provider that hands out whole machines. MRCONFIGID is dstack's.
-pub const BARE_METAL: Profile = Profile {
-    name: "bare metal",
-    attributes: TdAttributes(PROTECTIVE),
-    xfam: KNOWN_FEATURES,
-    config_id: true,
-};
+pub const BARE_METAL: Profile =
+    Profile { name: "bare metal", attributes: TdAttributes(PROTECTIVE), xfam: Xfam::KNOWN, config_id: true };
 
 /// Google Cloud: MRCONFIGID, MROWNER and MROWNERCONFIG are zero.
 pub const GCP: Profile =

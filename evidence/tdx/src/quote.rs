@@ -18,7 +18,7 @@ const QE_REPORT_CERTIFICATION: u16 = 6;
 /// Certification data that is a chain of PCK certificates in PEM.
 const PCK_CERTIFICATE_CHAIN: u16 = 5;
 
-/// The only kind of authentication data that Intel's quoting enclave makes.
+/// Bytes of the authentication data that Intel's quoting enclave makes.
 const QE_AUTHENTICATION_LEN: usize = 32;
 
 /// Which form of TD report a quote carries.

@@ -24,8 +24,8 @@ pub struct Tcb {
     pub date: u64,
     /// What keeps it from the level that Intel calls up to date; empty where it is at that level.
     pub shortfalls: Vec<Shortfall>,
-    /// What the PCK certificate says of the platform.
-    pub flags: Vec<PlatformFlag>,
+    /// What the PCK certificate says of the platform; `None` where it does not say.
+    pub flags: [(PlatformFlag, Option<bool>); 3],
 }
 
 /// A security version that is below what a level needs.
@@ -125,24 +125,45 @@ impl Versions<'_> {
     }
 }
 
-/// The status that `dcap-qvl` gives, which follows Intel's quote verification library, and where that leaves a part out, the
-/// part's: a quoting enclave that is neither up to date nor out of date counts as out of date, and so does a platform whose
-/// present TCB is, though the TD was launched under one that was not.
+/// The status that `dcap-qvl` gives, which follows Intel's quote verification library, joined with that of each part that it
+/// leaves out: the quoting enclave where it is neither up to date nor out of date, which then counts as out of date, and the
+/// platform's present level beside the one at the launch.
 fn converged(claims: &QuoteClaims) -> dcap_qvl::TcbStatus {
     use dcap_qvl::TcbStatus::{
         ConfigurationAndSWHardeningNeeded, ConfigurationNeeded, OutOfDate, OutOfDateConfigurationNeeded,
-        SWHardeningNeeded, UpToDate,
+        Revoked, SWHardeningNeeded, TDRelaunchAdvised, TDRelaunchAdvisedConfigurationNeeded, UpToDate,
     };
-    let out_of_date = |status| matches!(status, OutOfDate | OutOfDateConfigurationNeeded);
+    // What a status says: out of date, to be launched again, to be configured, software must guard itself.
+    let says = |status| match status {
+        UpToDate | Revoked => (false, false, false, false),
+        SWHardeningNeeded => (false, false, false, true),
+        ConfigurationNeeded => (false, false, true, false),
+        ConfigurationAndSWHardeningNeeded => (false, false, true, true),
+        TDRelaunchAdvised => (false, true, false, false),
+        TDRelaunchAdvisedConfigurationNeeded => (false, true, true, false),
+        OutOfDate => (true, false, false, false),
+        OutOfDateConfigurationNeeded => (true, false, true, false),
+    };
     let enclave = claims.qe.tcb_level.tcb_status;
-    let present = claims.platform.current_tcb_level.as_ref().map(|level| level.tcb_status);
-    if enclave == UpToDate && !present.is_some_and(out_of_date) {
-        return claims.tcb.status;
+    let present = claims.platform.current_tcb_level.as_ref().map_or(UpToDate, |level| level.tcb_status);
+    let all = [claims.tcb.status, enclave, present];
+    if all.contains(&Revoked) {
+        return Revoked;
     }
-    match claims.tcb.status {
-        UpToDate | SWHardeningNeeded => OutOfDate,
-        ConfigurationNeeded | ConfigurationAndSWHardeningNeeded => OutOfDateConfigurationNeeded,
-        other => other,
+    let [whole, of_enclave, of_platform] = all.map(says);
+    let old = whole.0 || enclave != UpToDate || of_platform.0;
+    let again = whole.1 || of_platform.1;
+    let configure = whole.2 || of_enclave.2 || of_platform.2;
+    let harden = whole.3 || of_platform.3;
+    match (old, again, configure, harden) {
+        (true, _, false, _) => OutOfDate,
+        (true, _, true, _) => OutOfDateConfigurationNeeded,
+        (_, true, false, _) => TDRelaunchAdvised,
+        (_, true, true, _) => TDRelaunchAdvisedConfigurationNeeded,
+        (_, _, true, true) => ConfigurationAndSWHardeningNeeded,
+        (_, _, true, false) => ConfigurationNeeded,
+        (_, _, false, true) => SWHardeningNeeded,
+        (_, _, false, false) => UpToDate,
     }
 }
 
@@ -178,8 +199,14 @@ impl Tcb {
             (pck.dynamic_platform, PlatformFlag::DynamicPlatform),
             (pck.smt_enabled, PlatformFlag::Smt),
         ];
-        let flags =
-            flags.into_iter().filter(|(flag, _)| *flag == PckCertFlag::True).map(|(_, flag)| flag).collect();
+        let flags = flags.map(|(said, flag)| {
+            let said = match said {
+                PckCertFlag::True => Some(true),
+                PckCertFlag::False => Some(false),
+                PckCertFlag::Undefined => None,
+            };
+            (flag, said)
+        });
         Ok(Self { status, advisory_ids, evaluation: claims.tcb.eval_data_number, date, shortfalls, flags })
     }
 }

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     BodyKind, Collateral, Error, Header, PlatformCache, Policy, Profile, Quote, Tcb, TdReport, checks, dcap,
-    platform::{self, Appraised, Platform},
+    platform::{self, Appraised, Materials, Platform},
     tcb::Shortfalls,
 };
 
@@ -57,6 +57,23 @@ pub struct VerifiedQuote {
     ledger: Ledger,
 }
 
+/// Where what stands between Intel's root and the quote is known from.
+enum Established {
+    /// From an earlier quote.
+    Before(Arc<Appraised>),
+    /// From this one.
+    Now(Box<(Platform, Materials)>),
+}
+
+impl Established {
+    fn platform(&self) -> &Platform {
+        match self {
+            Self::Before(known) => &known.platform,
+            Self::Now(fresh) => &fresh.0,
+        }
+    }
+}
+
 impl VerifyQuote<'_> {
     /// Verifies the quote: its form, the chain of its attestation key, its signature, its freshness, what the TD is, how
     /// current the platform is.
@@ -72,18 +89,20 @@ impl VerifyQuote<'_> {
         // 2. Root -> PCK -> quoting enclave -> attestation key; root -> what Intel says of the platform.
         let key = platform::key(&quote, &self.collateral, self.anchors);
         let known = platforms.get(&key, self.at);
-        let fresh;
-        let platform = match &known {
-            Some(known) => &known.platform,
+        let established = match known {
+            Some(known) => Established::Before(known),
             None => {
-                fresh = Platform::verify(&quote, &self.collateral, self.anchors, self.at)?;
-                &fresh
+                let fresh = Platform::verify(&quote, &self.collateral, self.anchors, self.at)?;
+                Established::Now(Box::new(fresh))
             }
         };
-        ledger.append(platform.ledger().clone());
+        ledger.append(established.platform().ledger().clone());
         // 3. Attestation key -> quote.
         let point = [&[4], quote.attestation_key().as_slice()].concat();
-        let signed = if known.is_some() { dcap::signed_once_by } else { dcap::signed_by };
+        let signed = match established {
+            Established::Before(_) => dcap::signed_once_by,
+            Established::Now(_) => dcap::signed_by,
+        };
         let signature = signed(&point, quote.signed_bytes(), quote.signature());
         ledger.require(checks::QUOTE_SIGNATURE, signature, || Error::QuoteSignature)?;
         // 4. Quote -> challenge.
@@ -92,16 +111,20 @@ impl VerifyQuote<'_> {
         // 5. What the TD is.
         self.attributes(&quote.report, ledger)?;
         self.module(&quote.report, ledger)?;
+        self.service_td(&quote.report, ledger)?;
         self.host_fields(&quote.report, ledger)?;
         // 6. How current the platform is.
-        let appraised = match known {
-            Some(known) => Ok(known),
-            None => platform.appraise(self.quote, &quote, self.at).map(|tcb| {
-                // Only what has signed a quote takes a place in the cache.
-                let appraised = Arc::new(Appraised { platform: platform.clone(), tcb });
-                platforms.keep(key, Arc::clone(&appraised));
-                appraised
-            }),
+        let appraised = match established {
+            Established::Before(known) => Ok(known),
+            Established::Now(fresh) => {
+                let (platform, materials) = *fresh;
+                materials.appraise(self.quote, &quote, self.at).map(|tcb| {
+                    // Only what has signed a quote takes a place in the cache.
+                    let appraised = Arc::new(Appraised { platform, tcb });
+                    platforms.keep(key, Arc::clone(&appraised));
+                    appraised
+                })
+            }
         };
         let appraised = ledger.record(checks::TCB_LEVEL, appraised)?;
         let Appraised { platform, tcb } = &*appraised;
@@ -109,7 +132,7 @@ impl VerifyQuote<'_> {
         Ok(VerifiedQuote {
             header: quote.header,
             report: quote.report,
-            fmspc: platform.pck.fmspc,
+            fmspc: platform.fmspc,
             ppid: platform.ppid,
             tcb: tcb.clone(),
             ledger: std::mem::take(ledger),
@@ -133,7 +156,7 @@ impl VerifyQuote<'_> {
             found: other,
         })?;
         let xfam = report.xfam;
-        let other = xfam.missing() | xfam.unknown() | xfam.0 & !self.profile.xfam.0;
+        let other = xfam.missing() | xfam.0 & !self.profile.xfam.0;
         ledger.require(checks::XFAM, other == 0, || Error::Xfam { profile: self.profile.name, found: xfam.0 })
     }
 
@@ -142,8 +165,7 @@ impl VerifyQuote<'_> {
         let intel = report.mr_signer_seam == [0; 48] && report.seam_attributes == [0; 8];
         ledger.require(checks::MODULE_SIGNER, intel, || Error::ModuleSigner)?;
         let allowed = self.policy.modules.as_ref();
-        one_of(ledger, checks::MODULE, "MRSEAM", allowed, report.mr_seam)?;
-        self.service_td(report, ledger)
+        one_of(ledger, checks::MODULE, "MRSEAM", allowed, report.mr_seam)
     }
 
     /// Service TDs that are bound at the launch and now: none, or each one that the policy lists.
@@ -152,15 +174,20 @@ impl VerifyQuote<'_> {
         if report.td_attributes.service_td_extension() && report.current_service_td.is_none() {
             return ledger.verify(checks::SERVICE_TD, Err(Error::ServiceTdUnknown));
         }
-        let fields = [report.mr_service_td, report.current_service_td].into_iter().flatten();
-        let bound: Vec<[u8; 48]> = fields.filter(|hash| *hash != [0; 48]).collect();
+        let fields = [("MRSERVICETD", report.mr_service_td), ("CUR_SERVTD_HASH", report.current_service_td)];
+        let mut bound: Vec<(&str, [u8; 48])> = fields
+            .into_iter()
+            .filter_map(|(field, hash)| Some((field, hash.filter(|hash| *hash != [0; 48])?)))
+            .collect();
         let refused = match &self.policy.service_tds {
             None if report.td_attributes.service_td_extension() => Some(Error::ServiceTdUnlisted),
-            None => bound.first().map(|found| not_allowed("MRSERVICETD", found)),
+            None => bound.first().map(|(field, found)| not_allowed(field, found)),
             Some(listed) => {
-                let bound = if bound.is_empty() { &[[0; 48]] } else { bound.as_slice() };
-                let other = bound.iter().find(|hash| !listed.contains(&Hex(**hash)));
-                other.map(|found| not_allowed("MRSERVICETD", found))
+                if bound.is_empty() {
+                    bound.push(("MRSERVICETD", [0; 48]));
+                }
+                let other = bound.iter().find(|(_, hash)| !listed.contains(&Hex(*hash)));
+                other.map(|(field, found)| not_allowed(field, found))
             }
         };
         ledger.verify(checks::SERVICE_TD, refused.map_or(Ok(()), Err))
@@ -221,9 +248,15 @@ impl VerifyQuote<'_> {
         match &policy.reject_platforms {
             None => ledger.not_performed(checks::PLATFORM_FLAGS, "policy rejects no platforms"),
             Some(rejected) => {
-                let found = tcb.flags.iter().find(|flag| rejected.contains(flag));
-                let found = found.map_or(Ok(()), |flag| Err(Error::PlatformRejected(flag.name())));
-                ledger.verify(checks::PLATFORM_FLAGS, found)?;
+                let open =
+                    tcb.flags.iter().find(|(flag, said)| rejected.contains(flag) && *said != Some(false));
+                let open = open.map_or(Ok(()), |(flag, said)| {
+                    Err(match said {
+                        Some(_) => Error::PlatformRejected(flag.name()),
+                        None => Error::PlatformUnknown(flag.name()),
+                    })
+                });
+                ledger.verify(checks::PLATFORM_FLAGS, open)?;
             }
         }
         Ok(())

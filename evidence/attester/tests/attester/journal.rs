@@ -11,9 +11,9 @@ use crate::guest::{Guest, event, guest};
 use evidence_attester::tdx::Rtmr;
 use evidence_attester::{Journal, JournalError, Register, RegisterError};
 use evidence_event_log::Bank;
-use evidence_ledger::ErrorKind as Kind;
 use evidence_event_log::replay::{replay_sha256, replay_sha384};
 use evidence_event_log::runtime::{MAX_PAYLOAD_LEN, RuntimeEvent, RuntimeLog, RuntimeLogError};
+use evidence_ledger::ErrorKind as Kind;
 use lab::tsm::{Behaviour, Extension};
 
 /// The intent that `event` has after the log `text`, with RTMR3 at `before`.
@@ -64,11 +64,27 @@ fn diverged(logged: [u8; 48], found: [u8; 48]) -> JournalError {
     JournalError::Diverged { register: "RTMR3".to_owned(), logged, found }
 }
 
+/// What was extended cannot be taken back: a guest whose launch is told twice could never be verified again.
+#[test]
+fn an_event_that_would_spoil_the_launch_is_not_extended() {
+    let Some(guest) = tdx("an_event_that_would_spoil_the_launch_is_not_extended") else { return };
+    let launch = ["app-id", "compose-hash"].map(event);
+    for event in &launch {
+        guest.extend(event).unwrap();
+    }
+    let refused = |problem| Err(JournalError::EventRefused(problem));
+    let name = "app-id".to_owned();
+    assert_eq!(guest.extend(&event("app-id")), refused(RuntimeLogError::LaunchNameTwice { event: 2, name }));
+    let payload = RuntimeLogError::BoundaryPayload { event: 2, name: "boot-mr-done", found: 12 };
+    assert_eq!(guest.extend(&event("boot-mr-done")), refused(payload));
+    guest.assert_holds(&launch);
+}
+
 #[test]
 fn events_are_extended_and_logged() {
     let Some(guest) = tdx("events_are_extended_and_logged") else { return };
     guest.assert_holds(&[]);
-    let events = ["app-id", "compose-hash", "app-id"].map(event);
+    let events = ["app-id", "compose-hash", "instance-id"].map(event);
     for event in &events {
         let extended = guest.extend(event).unwrap();
         assert_eq!(extended.digests, [("RTMR3".to_owned(), event.sha384().to_vec())]);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{EventVersion, MAX_EVENTS, RuntimeEvent, RuntimeLog, RuntimeLogError};
 
 /// The most bytes of text: hex doubles the largest log, and each line has some bytes of its own.
-pub const MAX_TEXT_LEN: usize = 12 * 1024 * 1024;
+pub const MAX_TEXT_LEN: usize = 3 * 1024 * 1024;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

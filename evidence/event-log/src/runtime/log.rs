@@ -5,12 +5,12 @@ use crate::launch::names::{BOOT_MR_DONE, INIT_SCRIPT_HASH, SYSTEM_READY};
 use crate::launch::{MAX_INIT_SCRIPTS, is_known};
 use crate::replay::{replay_sha256, replay_sha384};
 
-/// The most events of a log.
-pub const MAX_EVENTS: usize = 16_384;
+/// The most events of a log; dstack's own formats hold no more.
+pub const MAX_EVENTS: usize = 4_096;
 /// The most bytes of one event's payload.
 pub const MAX_PAYLOAD_LEN: usize = 64 * 1024;
-/// The most bytes of all names and payloads together.
-pub const MAX_LOG_LEN: usize = 4 * 1024 * 1024;
+/// The most bytes of all names and payloads together: what is extended must fit into Evidence, which is sent whole.
+pub const MAX_LOG_LEN: usize = 1024 * 1024;
 
 /// The most characters of an event's name before `system-ready`.
 const MAX_NAME_LEN: usize = 64;
@@ -218,6 +218,27 @@ impl RuntimeLog {
         Ok(LaunchEvents { events: &self.events })
     }
 
+    /// Whether `event` may be extended next: a log that is a launch's so far must stay one, because nothing that was extended can be
+    /// taken back.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeLogError`] beyond the limits of [`RuntimeLog::new`], and where the boundaries or names would no longer be those of
+    /// [`RuntimeLog::launch_events`], unless they are not now.
+    pub fn admits(&self, event: &RuntimeEvent) -> Result<(), RuntimeLogError> {
+        let after = Self::new(self.events.iter().chain([event]).cloned().collect())?;
+        if self.is_of_a_launch().is_ok() { after.is_of_a_launch() } else { Ok(()) }
+    }
+
+    /// Boundaries and names are those of a launch, ended or not.
+    fn is_of_a_launch(&self) -> Result<(), RuntimeLogError> {
+        if self.positions(SYSTEM_READY).next().is_some() {
+            return self.launch_events().map(drop);
+        }
+        self.no_payload(BOOT_MR_DONE)?;
+        check_names(&self.events)
+    }
+
     fn positions(&self, name: &str) -> impl Iterator<Item = usize> {
         self.events.iter().enumerate().filter(move |(_, event)| event.name == name).map(|(index, _)| index)
     }
@@ -332,7 +353,7 @@ mod tests {
         assert!(payload(MAX_PAYLOAD_LEN).is_ok());
         let found = MAX_PAYLOAD_LEN + 1;
         assert_eq!(payload(found), Err(RuntimeLogError::PayloadTooLarge { event: 0, found }));
-        let mut full = vec![event("a", &vec![0; MAX_PAYLOAD_LEN - 1]); 64];
+        let mut full = vec![event("a", &vec![0; MAX_PAYLOAD_LEN - 1]); 16];
         assert!(RuntimeLog::new(full.clone()).is_ok());
         full.push(event("b", b""));
         let found = MAX_LOG_LEN + 1;
@@ -341,7 +362,7 @@ mod tests {
 
     #[test]
     fn the_launch_ends_at_system_ready() {
-        let log = from_names(&["a", "boot-mr-done", "b", "system-ready", "LIUM:HOTKEY", "a", "a"]);
+        let log = from_names(&["a", "boot-mr-done", "b", "system-ready", "App:Event", "a", "a"]);
         let launch = log.launch_events().unwrap();
         assert_eq!(launch.events(), &log.events()[..3]);
         assert_eq!(launch.before_boot_mr_done(), Some(&log.events()[..1]));
@@ -359,6 +380,28 @@ mod tests {
         let twice = |name: &str, event| RuntimeLogError::LaunchNameTwice { event, name: name.to_owned() };
         assert_eq!(refused(&["boot-mr-done", "boot-mr-done", "system-ready"]), twice("boot-mr-done", 1));
         assert_eq!(refused(&["a", "b", "a", "system-ready"]), twice("a", 2));
+    }
+
+    #[test]
+    fn what_would_end_the_launch_a_second_time_is_not_admitted() {
+        let admitted = |names: &[&str], name: &str| from_names(names).admits(&event(name, b""));
+        let launched = ["app-id", "boot-mr-done", "system-ready"];
+        assert_eq!(admitted(&launched[..2], "system-ready"), Ok(()));
+        assert_eq!(admitted(&launched, "app-id"), Ok(()));
+        assert_eq!(admitted(&launched, "App:Event"), Ok(()));
+        assert_eq!(admitted(&launched, "system-ready"), Err(RuntimeLogError::SystemReadyTwice { event: 3 }));
+        assert_eq!(admitted(&launched, "boot-mr-done"), Err(RuntimeLogError::BootMrDoneLate { event: 3 }));
+        let twice = RuntimeLogError::LaunchNameTwice { event: 2, name: "app-id".to_owned() };
+        assert_eq!(admitted(&launched[..2], "app-id"), Err(twice));
+        let payload = RuntimeLogError::BoundaryPayload { event: 0, name: "system-ready", found: 1 };
+        assert_eq!(RuntimeLog::default().admits(&event("system-ready", b"x")), Err(payload));
+        // What is no launch's log any more cannot be made worse.
+        assert_eq!(admitted(&["a", "a"], "a"), Ok(()));
+        let full = from_names(&vec!["init-script-hash"; 5]);
+        assert_eq!(
+            full.admits(&event("init-script-hash", b"")),
+            Err(RuntimeLogError::InitScripts { found: 6 })
+        );
     }
 
     #[test]

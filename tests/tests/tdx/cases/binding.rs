@@ -60,6 +60,9 @@ cases! {
     "launch-events", "a guest that boots and has not measured its application", after booting: |scene| {
         events(scene, |launch| launch.remove_event("boot-mr-done"));
     };
+    "launch-events", "nothing extended where a guest that runs is asked for", after ready: |scene| {
+        events(scene, |launch| launch.events.clear());
+    };
     "application-events", "a guest that boots and has a key provider", after booting: |scene| {
         events(scene, |launch| launch.events.push(Event::new("key-provider", b"{}")));
     };
@@ -132,6 +135,13 @@ cases! {
     };
     "mr-config-id", "form 3 and an init script that the document excludes", after no_scripts: |scene| {
         events(scene, |launch| launch.events.insert(3, Event::new("init-script-hash", &[7; 32])));
+    };
+    "mr-config-id", "a document that names no application, where one is required", after required: |scene| {
+        let launch = &mut scene.guest.launch;
+        let (before, rest) = launch.mr_config.split_once(r#""app_id":"#).unwrap();
+        let (_, after) = rest.split_once(',').unwrap();
+        launch.mr_config = format!("{before}{after}");
+        scene.guest.seal_launch();
     };
     "mr-config-id", "another form than the policy takes", after required: |scene| form_1(scene);
     "mr-config-id", "form 3 and a document of another version": |scene| {
@@ -247,6 +257,11 @@ pub(crate) fn listed_image(scene: &mut Scene) {
 pub(crate) fn booting(scene: &mut Scene) {
     events(scene, |launch| launch.events.truncate(5));
     scene.policy = launch_policy("phase = \"booting\"");
+}
+
+/// A policy that says that the guest runs.
+pub(crate) fn ready(scene: &mut Scene) {
+    scene.policy = launch_policy("phase = \"ready\"");
 }
 
 /// A document that says more.

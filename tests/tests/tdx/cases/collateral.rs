@@ -187,6 +187,9 @@ cases! {
         scene.guest.collateral.tcb_info.set_status("SWHardeningNeeded", &[]);
     };
     "tcb-accepted", "a TD that outlived its TDX module", after td15: |scene| scene.guest.quote.body.tee_tcb_svn[0] = 4;
+    "tcb-accepted", "a TD that outlived its TDX module, under a quoting enclave that must be configured otherwise", after relaunch: |scene| {
+        scene.guest.collateral.qe_identity.tcb_levels[0].tcb_status = "ConfigurationNeeded".to_owned();
+    };
     "tcb-accepted", "another status than the accepted one", after out_of_date: |scene| {
         scene.guest.collateral.tcb_info.set_status("ConfigurationNeeded", &[]);
     };
@@ -212,6 +215,9 @@ cases! {
     "platform-flags", "a platform that can grow", after plain_platform: |scene| {
         issue(scene, |spec| spec.configuration.as_mut().unwrap().dynamic_platform = true);
     };
+    "platform-flags", "a platform whose certificate does not say what it is", after plain_platform: |scene| {
+        issue(scene, |spec| spec.configuration = None);
+    };
     "platform-flags", "a platform whose keys Intel keeps", after plain_platform: |scene| {
         issue(scene, |spec| spec.configuration.as_mut().unwrap().cached_keys = true);
     };
@@ -229,6 +235,13 @@ fn revoke(list: &mut CrlSpec, serial: &[u8]) {
 pub(crate) fn grace_period(scene: &mut Scene) {
     out_of_date(scene);
     add_policy(scene, "grace-period-days = 383");
+}
+
+/// A TD that was launched under an older TDX module than the one that runs now, which the policy takes.
+pub(crate) fn relaunch(scene: &mut Scene) {
+    td15(scene);
+    scene.guest.quote.body.tee_tcb_svn[0] = 4;
+    scene.policy = quote_policy(r#"accept-tcb-status = ["TDRelaunchAdvised"]"#);
 }
 
 fn evaluation(scene: &mut Scene) {
