@@ -9,6 +9,7 @@
     reason = "a failure of a test helper is a failure of the test"
 )]
 
+mod cache;
 mod cases;
 mod differential;
 mod flips;

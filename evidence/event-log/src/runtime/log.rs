@@ -397,7 +397,7 @@ mod tests {
         assert_eq!(RuntimeLog::default().admits(&event("system-ready", b"x")), Err(payload));
         // What is no launch's log any more cannot be made worse.
         assert_eq!(admitted(&["a", "a"], "a"), Ok(()));
-        let full = from_names(&vec!["init-script-hash"; 5]);
+        let full = from_names(&["init-script-hash"; 5]);
         assert_eq!(
             full.admits(&event("init-script-hash", b"")),
             Err(RuntimeLogError::InitScripts { found: 6 })
