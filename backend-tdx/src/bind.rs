@@ -271,17 +271,7 @@ impl Binder {
         policy: &LaunchPolicy,
         report: &TdReport,
     ) -> Result<Option<Application>, Failed<Error>> {
-        let events: Result<Vec<RuntimeEvent>, Error> =
-            evidence.runtime_events.iter().map(RuntimeEvent::try_from).collect();
-        let log = events.and_then(|events| Ok(RuntimeLog::new(events)?));
-        let log = self.ledger.record(checks::RUNTIME_LOG, log)?;
-        let (replayed, [.., quoted]) = (log.replay_sha384(), &report.rtmrs);
-        self.ledger.require(checks::RUNTIME_REPLAY, replayed == *quoted, || Error::ReplayMismatch {
-            register: "RTMR3",
-            replayed: hex::encode(replayed),
-            quoted: hex::encode(quoted),
-        })?;
-        let id = MrConfigId::parse(&report.mr_config_id).map_err(Error::from);
+        let log = self.runtime_log(evidence, report)?;
         if log.events().is_empty() && policy.phase.is_none() {
             for check in [checks::LAUNCH_EVENTS, checks::APPLICATION_EVENTS, checks::KEY_PROVIDER] {
                 self.ledger.not_performed(check, "RTMR3 holds no event");
@@ -294,45 +284,74 @@ impl Binder {
             return Ok(None);
         }
         self.link("quote", "runtime events", "RTMR3");
-        let phase = policy.phase.unwrap_or_default();
-        let events = match phase {
-            Phase::Ready => log.launch_events(),
-            Phase::Booting => log.booting_events(),
+        let application = match policy.phase.unwrap_or_default() {
+            Phase::Ready => self.running(&log)?,
+            Phase::Booting => self.booting(&log)?,
         };
-        let events = self.ledger.record(checks::LAUNCH_EVENTS, events.map_err(Error::from))?;
-        let launch = match phase {
-            Phase::Ready => Launch::read(events),
-            Phase::Booting => Launch::read_booting(events),
-        };
-        let launch = self.ledger.record(checks::APPLICATION_EVENTS, launch.map_err(Error::from))?;
-        let provider = match phase {
-            Phase::Ready => {
-                let provider = KeyProviderInfo::parse(&launch.key_provider);
-                Some(self.ledger.record(checks::KEY_PROVIDER, provider)?)
-            }
-            Phase::Booting => {
-                self.ledger
-                    .not_performed(checks::KEY_PROVIDER, "a guest that still boots has no key provider yet");
-                None
-            }
-        };
-        let application = Application { launch, provider };
-        let document = evidence.mr_config.as_deref();
-        let forms = policy.mr_config_id_forms.as_ref();
-        if id == Ok(MrConfigId::Unset) && document.is_none() && forms.is_none() {
-            self.ledger.not_performed(checks::MR_CONFIG_ID, "MRCONFIGID is not set");
-        } else {
-            let [form, ..] = report.mr_config_id;
-            let allowed = forms.is_none_or(|forms| forms.contains(&form));
-            let id = if allowed { id } else { Err(Error::MrConfigIdForm(form)) };
-            let committed = id.and_then(|id| application.committed_by(id, document, forms.is_some()));
-            self.ledger.verify(checks::MR_CONFIG_ID, committed)?;
-            self.link("quote", "application", "MRCONFIGID");
-        }
+        self.config_id(&application, evidence.mr_config.as_deref(), policy, report)?;
         for (field, value) in application.fields() {
             self.identity.bind(field, value, Lane::RuntimeRegister);
         }
         Ok(Some(application))
+    }
+
+    fn runtime_log(
+        &mut self,
+        evidence: &TdxEvidence,
+        report: &TdReport,
+    ) -> Result<RuntimeLog, Failed<Error>> {
+        let events: Result<Vec<RuntimeEvent>, Error> =
+            evidence.runtime_events.iter().map(RuntimeEvent::try_from).collect();
+        let log = events.and_then(|events| Ok(RuntimeLog::new(events)?));
+        let log = self.ledger.record(checks::RUNTIME_LOG, log)?;
+        let (replayed, [.., quoted]) = (log.replay_sha384(), &report.rtmrs);
+        self.ledger.require(checks::RUNTIME_REPLAY, replayed == *quoted, || Error::ReplayMismatch {
+            register: "RTMR3",
+            replayed: hex::encode(replayed),
+            quoted: hex::encode(quoted),
+        })?;
+        Ok(log)
+    }
+
+    /// The application of a guest that has come to `system-ready`.
+    fn running(&mut self, log: &RuntimeLog) -> Result<Application, Failed<Error>> {
+        let events = self.ledger.record(checks::LAUNCH_EVENTS, log.launch_events().map_err(Error::from))?;
+        let launch = Launch::read(events).map_err(Error::from);
+        let launch = self.ledger.record(checks::APPLICATION_EVENTS, launch)?;
+        let provider = KeyProviderInfo::parse(&launch.key_provider);
+        let provider = Some(self.ledger.record(checks::KEY_PROVIDER, provider)?);
+        Ok(Application { launch, provider })
+    }
+
+    /// The application of a guest that waits for its keys.
+    fn booting(&mut self, log: &RuntimeLog) -> Result<Application, Failed<Error>> {
+        let events = self.ledger.record(checks::LAUNCH_EVENTS, log.booting_events().map_err(Error::from))?;
+        let launch = Launch::read_booting(events).map_err(Error::from);
+        let launch = self.ledger.record(checks::APPLICATION_EVENTS, launch)?;
+        self.ledger.not_performed(checks::KEY_PROVIDER, "a guest that still boots has no key provider yet");
+        Ok(Application { launch, provider: None })
+    }
+
+    fn config_id(
+        &mut self,
+        application: &Application,
+        document: Option<&str>,
+        policy: &LaunchPolicy,
+        report: &TdReport,
+    ) -> Result<(), Failed<Error>> {
+        let id = MrConfigId::parse(&report.mr_config_id).map_err(Error::from);
+        let forms = policy.mr_config_id_forms.as_ref();
+        if id == Ok(MrConfigId::Unset) && document.is_none() && forms.is_none() {
+            self.ledger.not_performed(checks::MR_CONFIG_ID, "MRCONFIGID is not set");
+            return Ok(());
+        }
+        let [form, ..] = report.mr_config_id;
+        let allowed = forms.is_none_or(|forms| forms.contains(&form));
+        let id = if allowed { id } else { Err(Error::MrConfigIdForm(form)) };
+        let committed = id.and_then(|id| application.committed_by(id, document, forms.is_some()));
+        self.ledger.verify(checks::MR_CONFIG_ID, committed)?;
+        self.link("quote", "application", "MRCONFIGID");
+        Ok(())
     }
 
     fn link(&mut self, from: &'static str, to: &'static str, means: &'static str) {

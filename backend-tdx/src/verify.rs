@@ -8,7 +8,7 @@ use backend_api::{
 };
 use evidence_tdx::{
     Anchors, BARE_METAL, Collateral, INTEL_PINS, ItemKind, Pin, PlatformCache, Quote, VerifiedQuote,
-    VerifyQuote, missing,
+    VerifyQuote, needed,
 };
 
 use crate::{DESCRIPTOR, Error, ID, MEDIA_TYPE, Policy, TdxEvidence, claims};
@@ -75,7 +75,7 @@ pub(crate) fn endorsements_for(evidence: &Evidence) -> Result<Vec<EndorsementReq
     let evidence = payload(evidence).map_err(unread(checks::PAYLOAD))?;
     let quote = Quote::parse(&evidence.quote).map_err(Error::from);
     let quote = quote.map_err(unread(evidence_tdx::checks::QUOTE_FORMAT))?;
-    let items = missing(&quote).map_err(|failed| refused(failed.map(Error::from)))?;
+    let items = needed(&quote).map_err(|failed| refused(failed.map(Error::from)))?;
     let request = |item: evidence_tdx::Item| {
         let kind = match item.kind {
             ItemKind::Certificate => EndorsementKind::Certificate,

@@ -2,7 +2,7 @@
 #![no_main]
 
 use evidence_snp::VekCertificate;
-use evidence_tdx::{Quote, missing};
+use evidence_tdx::{Quote, needed};
 use evidence_x509::Certificate;
 use fuzz_targets::intel::LAB;
 use libfuzzer_sys::fuzz_target;
@@ -15,6 +15,6 @@ fuzz_target!(|data: &[u8]| {
         let _ = VekCertificate::parse(&certificate);
         // A PCK certificate is read where a quote carries it.
         let quote = LAB.certify(LAB.signed_part(), LAB.qe_report(), certificate.pem().as_bytes());
-        let _ = Quote::parse(&quote).map(|quote| missing(&quote).is_ok());
+        let _ = Quote::parse(&quote).map(|quote| needed(&quote).is_ok());
     }
 });

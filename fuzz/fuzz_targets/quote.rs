@@ -1,7 +1,7 @@
 //! A quote: parsed, refused under Intel's root, and, signed by the lab, taken through every check.
 #![no_main]
 
-use evidence_tdx::{Quote, TcbStatus, VerifyQuote, intel_anchors, missing};
+use evidence_tdx::{Quote, TcbStatus, VerifyQuote, intel_anchors, needed};
 use fuzz_targets::{
     intel::{LAB, PLATFORMS, len32},
     lies_in,
@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(lies_in(part, data), "what is read lies in the quote");
     }
     assert_eq!(written(&quote), data, "a quote has one encoding");
-    let _ = missing(&quote);
+    let _ = needed(&quote);
 
     let signed = LAB.sign(quote.signed_bytes(), quote.qe_report_bytes());
     let report_data = &quote.report.report_data;

@@ -142,7 +142,9 @@ fn fate(id: BackendId, detection: &Detection, taken: Option<BackendId>) -> Strin
         (_, Presence::Absent) => "not taken: this is not its platform".to_owned(),
         (Some(taken), _) => format!("not taken: {taken} is"),
         (None, Presence::Possible) => format!("not taken: only --backend {id} or --allow {id} takes it"),
-        (None, Presence::Certain) => "not taken: not by itself, or not the only one".to_owned(),
+        (None, Presence::Certain) => {
+            format!("not taken: it has no register, or another is as sure; --backend {id} takes it")
+        }
     }
 }
 

@@ -23,7 +23,6 @@ use std::time::Duration;
 use evidence_event_log::Bank;
 use evidence_event_log::runtime::{RuntimeEvent, RuntimeLog};
 
-use crate::hash::{extended, hash, initial};
 use crate::register::{Register, RegisterError};
 use disk::Disk;
 pub use error::JournalError;
@@ -238,8 +237,8 @@ fn steps(log: &RuntimeLog, event: &RuntimeEvent, registers: &Registers<'_>) -> V
     let step = |register: &&mut dyn Register| {
         let bank = register.bank();
         let before = replay(log, bank);
-        let digest = hash(bank, &[&event.preimage()]);
-        let after = extended(bank, &before, &digest);
+        let digest = bank.hash(&[&event.preimage()]);
+        let after = bank.extended(&before, &digest);
         Step { register: register.name().to_owned(), before, digest, after }
     };
     registers.iter().map(step).collect()
@@ -247,8 +246,8 @@ fn steps(log: &RuntimeLog, event: &RuntimeEvent, registers: &Registers<'_>) -> V
 
 /// The value of a register after the log's events.
 fn replay(log: &RuntimeLog, bank: Bank) -> Vec<u8> {
-    let digests = log.events().iter().map(|event| hash(bank, &[&event.preimage()]));
-    digests.fold(initial(bank), |value, digest| extended(bank, &value, &digest))
+    let digests = log.events().iter().map(|event| bank.hash(&[&event.preimage()]));
+    digests.fold(bank.initial(), |value, digest| bank.extended(&value, &digest))
 }
 
 /// Extends each register, until one says no.

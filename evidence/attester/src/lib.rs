@@ -4,7 +4,6 @@
 mod deadline;
 pub mod device;
 pub mod dmi;
-mod hash;
 mod io;
 mod ioctl;
 pub mod journal;

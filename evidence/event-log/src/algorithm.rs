@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::hash;
+
 /// A hash algorithm that a log may declare (TCG Algorithm Registry, TPM_ALG_ID).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -82,5 +84,23 @@ impl Bank {
             Self::Sha384 => HashAlgorithm::Sha384,
             Self::Sha512 => HashAlgorithm::Sha512,
         }
+    }
+
+    /// The hash of `parts`, one after the other.
+    #[must_use]
+    pub fn hash(self, parts: &[&[u8]]) -> Vec<u8> {
+        hash::of(self, parts).as_ref().to_vec()
+    }
+
+    /// The value of a register before the first event: zeros.
+    #[must_use]
+    pub fn initial(self) -> Vec<u8> {
+        vec![0; self.algorithm().size()]
+    }
+
+    /// The value after one extension: `H(value ‖ digest)`.
+    #[must_use]
+    pub fn extended(self, value: &[u8], digest: &[u8]) -> Vec<u8> {
+        self.hash(&[value, digest])
     }
 }

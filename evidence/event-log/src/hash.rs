@@ -17,12 +17,16 @@ pub(crate) fn sha512(parts: &[&[u8]]) -> [u8; 64] {
 }
 
 pub(crate) fn hashes_to(bank: Bank, data: &[u8], digest: &[u8]) -> bool {
+    of(bank, &[data]).as_ref() == digest
+}
+
+pub(crate) fn of(bank: Bank, parts: &[&[u8]]) -> Digest {
     let algorithm = match bank {
         Bank::Sha256 => &SHA256,
         Bank::Sha384 => &SHA384,
         Bank::Sha512 => &SHA512,
     };
-    hash(algorithm, &[data]).as_ref() == digest
+    hash(algorithm, parts)
 }
 
 fn hash(algorithm: &'static Algorithm, parts: &[&[u8]]) -> Digest {

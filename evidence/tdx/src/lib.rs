@@ -21,7 +21,7 @@ pub use attributes::{TdAttributes, Xfam};
 pub use collateral::{Collateral, MAX_CANDIDATES, MAX_DOCUMENT, is_document};
 pub use error::Error;
 pub use evidence_x509::{Anchors, Pin, UnixTime};
-pub use pcs::{Item, ItemKind, fmspc, missing};
+pub use pcs::{Item, ItemKind, fmspc, needed};
 pub use platform::PlatformCache;
 pub use policy::{Attribute, Date, PlatformFlag, Policy, PolicyError, TcbStatus};
 pub use profile::{AZURE, BARE_METAL, GCP, Profile};

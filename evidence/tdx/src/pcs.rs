@@ -55,7 +55,7 @@ fn platform(quote: &Quote<'_>) -> Result<(Certificate, [u8; 6]), Failed<Error>> 
 /// # Errors
 ///
 /// [`checks::PCK_CHAIN`] or [`checks::PCK_EXTENSION`], with [`Error`], if the quote does not name its platform.
-pub fn missing(quote: &Quote<'_>) -> Result<Vec<Item>, Failed<Error>> {
+pub fn needed(quote: &Quote<'_>) -> Result<Vec<Item>, Failed<Error>> {
     let (pck, fmspc) = platform(quote)?;
     let fmspc = hex::encode(fmspc);
     let ca = if pck.issuer().contains("Processor") { "processor" } else { "platform" };

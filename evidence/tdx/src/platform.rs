@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use dcap_qvl::{QuoteCollateralV3, intel::PckExtension};
+use dcap_qvl::{QuoteCollateralV3, TcbInfo, intel::PckExtension};
 use evidence_ledger::{Failed, Ledger};
 use evidence_x509::{
     Anchors, Certificate, Moment, PathError, RevocationList, SignatureVerificationAlgorithm, UnixTime,
@@ -21,6 +21,9 @@ use crate::{
     dcap::{self, P256},
     tcb::Versions,
 };
+
+/// How everything between root and quote is signed.
+const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[P256];
 
 /// The most certificates of a quote that are read.
 const CHAIN_LEN: usize = 3;
@@ -137,74 +140,33 @@ impl Platform {
         let chosen = ledger.record(checks::COLLATERAL, chosen)?;
         let signers = [&chosen.tcb_signer, &chosen.qe_signer];
         let window = verify_validity(&[pck, ca, root, signers[0], signers[1]], at).map_err(Error::from);
-        let mut window = ledger.record(checks::CHAIN_VALIDITY, window)?;
-        let algorithms: &[&dyn SignatureVerificationAlgorithm] = &[P256];
-        let paths = verify_path(pck, &[ca], root, algorithms, at).and_then(|()| {
-            signers.iter().try_for_each(|signer| verify_path(signer, &[], root, algorithms, at))
+        let window = ledger.record(checks::CHAIN_VALIDITY, window)?;
+        let paths = verify_path(pck, &[ca], root, ALGORITHMS, at).and_then(|()| {
+            signers.iter().try_for_each(|signer| verify_path(signer, &[], root, ALGORITHMS, at))
         });
         ledger.verify(checks::CHAIN_SIGNATURES, paths.map_err(Error::from))?;
 
         // 3. Revocation.
-        let verified = |lists: &[Vec<u8>],
-                        issuer: &Certificate|
-         -> Result<Vec<(RevocationList, Vec<u8>)>, Error> {
-            let verify = |der: &Vec<u8>| Ok((RevocationList::verify(der, issuer, algorithms)?, der.clone()));
-            lists.iter().map(verify).collect()
-        };
-        let lists = verified(&chosen.root_lists, root)
-            .and_then(|by_root| Ok([by_root, verified(&chosen.pck_lists, ca)?]));
-        let [by_root, by_ca] = ledger.record(checks::CRL_SIGNATURE, lists)?;
-        let revoked = |lists: &[(RevocationList, Vec<u8>)], of: &[&Certificate]| {
-            let named = |certificate: &&&Certificate| {
-                lists.iter().any(|(list, _)| list.revokes(certificate.serial()))
-            };
-            of.iter().find(named).map(|certificate| certificate.subject().to_owned())
-        };
-        let revoked =
-            revoked(&by_root, &[root, ca, signers[0], signers[1]]).or_else(|| revoked(&by_ca, &[pck]));
+        let lists = Lists::verify(&chosen, [root, ca], ledger)?;
+        let revoked = Lists::revoked(&lists.by_root, &[root, ca, signers[0], signers[1]])
+            .or_else(|| Lists::revoked(&lists.by_ca, &[pck]));
         ledger.verify(checks::NOT_REVOKED, revoked.map_or(Ok(()), |subject| Err(Error::Revoked(subject))))?;
-        let mut current = |lists: &[(RevocationList, Vec<u8>)], issuer: &Certificate| {
-            let (list, valid) = newest(lists, now).ok_or_else(|| Error::RevocationListStale {
-                issuer: issuer.subject().to_owned(),
-                at: Moment(now),
-            })?;
-            window = within(window, valid);
-            Ok(list)
-        };
-        let lists = current(&by_root, root).and_then(|root_list| Ok((root_list, current(&by_ca, ca)?)));
-        let (root_list, pck_list) = ledger.record(checks::CRL_CURRENT, lists)?;
+        let current = newest(&lists.by_root, root, now)
+            .and_then(|by_root| Ok((by_root, newest(&lists.by_ca, ca, now)?)));
+        let ((root_list, root_valid), (pck_list, pck_valid)) = ledger.record(checks::CRL_CURRENT, current)?;
 
         // 4. The documents.
-        let info = &chosen.tcb_info;
-        let name = "TCB info";
-        ledger.require(checks::TCB_INFO_SIGNATURE, info.is_signed_by(&chosen.tcb_signer), || {
-            Error::DocumentSignature(name)
-        })?;
-        is_current(ledger, checks::TCB_INFO_CURRENT, name, info, now)?;
-        let of_platform = info.value.version == 3
-            && info.value.tcb_type == 0
-            && info.value.id == "TDX"
-            && hex::decode(&info.value.pce_id).is_ok_and(|pce_id| pce_id == extension.pce_id);
-        ledger.require(checks::TCB_INFO_PLATFORM, of_platform, || Error::TcbInfoPlatform {
-            expected: hex::encode(&extension.pce_id),
-            found: info.value.pce_id.chars().take(8).collect(),
-        })?;
-        let identity = &chosen.qe_identity;
-        let name = "QE identity";
-        ledger.require(checks::QE_IDENTITY_SIGNATURE, identity.is_signed_by(&chosen.qe_signer), || {
-            Error::DocumentSignature(name)
-        })?;
-        is_current(ledger, checks::QE_IDENTITY_CURRENT, name, identity, now)?;
-        let documents = within(within(info.window, identity.window), chosen.chosen_at);
-        let window = within(window, documents);
+        documents(&chosen, &extension.pce_id, now, ledger)?;
 
         // 5. PCK -> quoting enclave -> attestation key.
         let signature =
             dcap::signed_by(pck.public_key(), quote.qe_report_bytes(), quote.qe_report_signature());
         ledger.require(checks::QE_REPORT_SIGNATURE, signature, || Error::QeReportSignature)?;
         ledger.require(checks::ATTESTATION_KEY, commits_to_key(quote), || Error::AttestationKey)?;
-        ledger.verify(checks::QE_IDENTITY, is_enclave(quote, identity))?;
+        ledger.verify(checks::QE_IDENTITY, is_enclave(quote, &chosen.qe_identity))?;
 
+        let documents = [chosen.tcb_info.window, chosen.qe_identity.window, chosen.chosen_at];
+        let window = [root_valid, pck_valid].into_iter().chain(documents).fold(window, within);
         let platform = Self { fmspc: extension.fmspc, ppid, window, ledger: std::mem::take(ledger) };
         Ok((platform, Materials { pck: extension, chosen, root: root.clone(), root_list, pck_list }))
     }
@@ -247,15 +209,73 @@ pub(crate) fn chain(quote: &Quote<'_>) -> Result<[Certificate; CHAIN_LEN], Error
     certificates.try_into().map_err(|_| Error::PckChainLength { expected: CHAIN_LEN, found })
 }
 
+/// The revocation lists that were given, each signed by its issuer, with their DER.
+struct Lists {
+    by_root: Vec<(RevocationList, Vec<u8>)>,
+    by_ca: Vec<(RevocationList, Vec<u8>)>,
+}
+
+impl Lists {
+    fn verify(
+        chosen: &Chosen,
+        [root, ca]: [&Certificate; 2],
+        ledger: &mut Ledger,
+    ) -> Result<Self, Failed<Error>> {
+        let verified = |lists: &[Vec<u8>], issuer: &Certificate| -> Result<Vec<_>, Error> {
+            let verify = |der: &Vec<u8>| Ok((RevocationList::verify(der, issuer, ALGORITHMS)?, der.clone()));
+            lists.iter().map(verify).collect()
+        };
+        let lists = verified(&chosen.root_lists, root)
+            .and_then(|by_root| Ok(Self { by_root, by_ca: verified(&chosen.pck_lists, ca)? }));
+        ledger.record(checks::CRL_SIGNATURE, lists)
+    }
+
+    /// The subject of the first of the certificates that a list names, current or not.
+    fn revoked(lists: &[(RevocationList, Vec<u8>)], of: &[&Certificate]) -> Option<String> {
+        let named =
+            |certificate: &&&Certificate| lists.iter().any(|(list, _)| list.revokes(certificate.serial()));
+        of.iter().find(named).map(|certificate| certificate.subject().to_owned())
+    }
+}
+
 /// The list that is current at `now` and the time for which that holds; a list ends with the second before its nextUpdate.
-fn newest(lists: &[(RevocationList, Vec<u8>)], now: u64) -> Option<(Vec<u8>, Window)> {
+fn newest(
+    lists: &[(RevocationList, Vec<u8>)],
+    issuer: &Certificate,
+    now: u64,
+) -> Result<(Vec<u8>, Window), Error> {
     let valid = |list: &RevocationList| {
         let Window { not_before, not_after } = list.window();
         Window { not_before, not_after: not_after.saturating_sub(1) }
     };
     let current = lists.iter().map(|(list, der)| (der, valid(list))).filter(|(_, valid)| valid.contains(now));
     let newest = current.max_by_key(|(der, valid)| (valid.not_before, valid.not_after, *der));
-    newest.map(|(der, valid)| (der.clone(), valid))
+    newest
+        .map(|(der, valid)| (der.clone(), valid))
+        .ok_or_else(|| Error::RevocationListStale { issuer: issuer.subject().to_owned(), at: Moment(now) })
+}
+
+/// Intel signed TCB info and QE identity, both are current, and the TCB info is about TDX on the platform of `pce_id`.
+fn documents(chosen: &Chosen, pce_id: &[u8], now: u64, ledger: &mut Ledger) -> Result<(), Failed<Error>> {
+    let (name, info) = ("TCB info", &chosen.tcb_info);
+    ledger.require(checks::TCB_INFO_SIGNATURE, info.is_signed_by(&chosen.tcb_signer), || {
+        Error::DocumentSignature(name)
+    })?;
+    is_current(ledger, checks::TCB_INFO_CURRENT, name, info, now)?;
+    let TcbInfo { version, tcb_type, id, pce_id: found, .. } = &info.value;
+    let of_platform = *version == 3
+        && *tcb_type == 0
+        && id == "TDX"
+        && hex::decode(found).is_ok_and(|found| found == pce_id);
+    ledger.require(checks::TCB_INFO_PLATFORM, of_platform, || Error::TcbInfoPlatform {
+        expected: hex::encode(pce_id),
+        found: found.chars().take(8).collect(),
+    })?;
+    let (name, identity) = ("QE identity", &chosen.qe_identity);
+    ledger.require(checks::QE_IDENTITY_SIGNATURE, identity.is_signed_by(&chosen.qe_signer), || {
+        Error::DocumentSignature(name)
+    })?;
+    is_current(ledger, checks::QE_IDENTITY_CURRENT, name, identity, now)
 }
 
 fn is_current<T>(

@@ -39,8 +39,8 @@ pub struct TdxMachine {
     /// Whether pages are added in **two** passes, in spite of the key's name; `None` where the VMM does not
     /// say. See [`TdxMachine::two_pass_add_pages`].
     pub qemu_single_pass_add_pages: Option<bool>,
-    /// Name of the firmware's variant, to be the same as in the measurement document; `None` where the VMM
-    /// does not say.
+    /// The VMM's name of the firmware's variant; `None` where it does not say. The name in the measurement
+    /// document is what a launch is measured by.
     pub ovmf_variant: Option<String>,
 }
 
