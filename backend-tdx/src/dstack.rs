@@ -84,3 +84,42 @@ fn launch(launch: TdxLaunch) -> LaunchEvidence {
         two_pass,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use evidence_event_log::runtime::EventVersion;
+
+    use super::*;
+
+    fn event(imr: u32, event_type: u32) -> TdxEvent {
+        TdxEvent {
+            imr,
+            event_type,
+            digest: vec![0; 48],
+            event: "acpi-loader".to_owned(),
+            event_payload: Vec::new(),
+            version: EventVersion::V1,
+            preimage: None,
+        }
+    }
+
+    /// dstack's type of a runtime event (`dstack/cc-eventlog`).
+    const RUNTIME: u32 = 0x0800_0001;
+
+    #[test]
+    fn a_log_is_parted_by_its_registers() {
+        let mut evidence = TdxEvidence::new(Vec::new());
+        let taken = evidence.set_event_log(&[event(0, 10), event(2, 10), event(3, RUNTIME)]);
+        assert!(taken.is_ok() && evidence.runtime_events.len() == 1);
+        assert!(matches!(&evidence.boot_log, Some(BootLog::Digests(events)) if events.len() == 2));
+        let taken = evidence.set_event_log(&[event(0, 10), event(3, RUNTIME)]);
+        assert!(
+            taken.is_ok() && matches!(&evidence.boot_log, Some(BootLog::Acpi(events)) if events.len() == 1)
+        );
+        for imr in [4, 255, 256, u32::MAX] {
+            let refused = evidence.set_event_log(&[event(imr, 10)]);
+            assert!(matches!(refused, Err(Error::BootRegister(found)) if found == imr));
+        }
+        assert!(matches!(evidence.set_event_log(&[event(3, 10)]), Err(Error::EventType(10))));
+    }
+}

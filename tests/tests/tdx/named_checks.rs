@@ -342,3 +342,48 @@ fn a_refusal_for_the_tcb_says_what_falls_short_and_by_how_much() {
     });
     assert!(enclave.contains("TCB status is OutOfDate: quoting enclave is at 7, 1 below 8"), "{enclave}");
 }
+
+/// What cannot be meant, or would never apply, is no policy.
+#[test]
+fn policies_that_cannot_be_meant_are_refused() {
+    for (policy, reason) in [
+        (quote_policy("modules = []"), "the list modules is empty"),
+        (quote_policy("reject-advisories = []"), "the list reject-advisories is empty"),
+        (quote_policy("reject-advisories = [\"INTEL-SA-1245\"]"), "INTEL-SA-1245"),
+        (quote_policy("reject-advisories = [\"intel-sa-01245\"]"), "intel-sa-01245"),
+        (quote_policy("grace-period-days = 30"), "grace-period-days is about"),
+        (launch_policy("rtmr1 = []"), "the list rtmr1 is empty"),
+        (launch_policy("mr-config-id-forms = []"), "mr-config-id-forms lists forms 1, 2 and 3"),
+        (launch_policy("mr-config-id-forms = [4]"), "mr-config-id-forms lists forms 1, 2 and 3"),
+        (launch_policy("phase = \"running\""), "unknown variant `running`"),
+    ] {
+        let mut scene = Scene::new();
+        scene.policy = policy;
+        let error = scene.verifier().unwrap_err();
+        assert_eq!(error.kind(), backend_api::ErrorKind::InvalidConfig);
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+/// Nobody knows what RTMR0 holds where neither the image nor the relying party says it.
+#[test]
+fn a_configuration_that_nobody_knows_is_noted() {
+    let noted = |make: fn(&mut Scene)| judged(make).cpu.notes.contains_key("rtmr0");
+    assert!(noted(by_registers));
+    assert!(!noted(plain));
+    assert!(!noted(|scene| {
+        by_registers(scene);
+        let rtmr0 = hex::encode(scene.guest.quote.body.rtmr0);
+        add_policy(scene, &format!("rtmr0 = [\"{rtmr0}\"]"));
+    }));
+}
+
+/// An image of the guest's own does not account for what a relying party lists.
+#[test]
+fn a_refusal_for_the_image_names_it() {
+    let mut scene = Scene::new();
+    scene.policy = format!("[reference-values]\nmeasurements = [\"{}\"]\n", "00".repeat(48));
+    let error = scene.judge().unwrap_err().to_string();
+    let image = hex::encode(scene.guest.launch.os_image_hash());
+    assert!(error.contains(&format!("MRTD is explained by the image {image} alone")), "{error}");
+}
