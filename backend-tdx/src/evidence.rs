@@ -8,7 +8,7 @@ use serde_bytes::ByteBuf;
 use crate::Error;
 
 /// The largest payload that is read, in bytes.
-pub const MAX_PAYLOAD: usize = 2 << 20;
+pub const MAX_PAYLOAD: usize = 3 << 20;
 
 /// The Evidence of one guest, as received: one CBOR map. Nothing in it is verified.
 ///

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::{EventVersion, MAX_EVENTS, RuntimeEvent, RuntimeLog, RuntimeLogError};
 
-/// The most bytes of text: hex doubles the largest log, and each line has some bytes of its own.
-pub const MAX_TEXT_LEN: usize = 3 * 1024 * 1024;
+/// The most bytes of text: a byte of a name takes six at most and one of a payload two, and each line has some of its own.
+pub const MAX_TEXT_LEN: usize = 8 * 1024 * 1024;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

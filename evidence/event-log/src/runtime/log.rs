@@ -5,8 +5,8 @@ use crate::launch::names::{BOOT_MR_DONE, INIT_SCRIPT_HASH, SYSTEM_READY};
 use crate::launch::{MAX_INIT_SCRIPTS, is_known};
 use crate::replay::{replay_sha256, replay_sha384};
 
-/// The most events of a log; dstack's own formats hold no more.
-pub const MAX_EVENTS: usize = 4_096;
+/// The most events of a log.
+pub const MAX_EVENTS: usize = 16_384;
 /// The most bytes of one event's payload.
 pub const MAX_PAYLOAD_LEN: usize = 64 * 1024;
 /// The most bytes of all names and payloads together: what is extended must fit into Evidence, which is sent whole.
