@@ -10,9 +10,9 @@ use evidence_attester::{
     dmi::Cloud,
     read_if_present,
     snp::{self, SnpError},
-    tsm::{self, CollectError, TsmError},
+    tsm::{self, TsmError},
 };
-use evidence_dstack::vm_config::{MAX_CONFIG, VmConfig, VmConfigError};
+use evidence_dstack::vm_config::{MAX_CONFIG, SYS_CONFIG, VmConfig, VmConfigError};
 use evidence_snp::{Error as ReportFormat, Report, read_certificates};
 
 use crate::{Error, ID, MEDIA_TYPE, SnpEvidence, dstack};
@@ -22,9 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The privilege level that a report is requested at: the guest's own.
 const VMPL: u8 = 0;
-
-/// What the host tells a dstack guest of its machine and application, below the guest's root.
-const SYS_CONFIG: &str = "dstack/.host-shared/.sys-config.json";
 
 /// Why a guest could not collect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,9 +33,6 @@ pub enum AttesterError {
     /// The configuration from the host cannot be read.
     #[error("configuration from the host: {0}")]
     Config(#[from] VmConfigError),
-    /// The configuration from the host is no text.
-    #[error("configuration from the host is not UTF-8")]
-    ConfigText,
     /// The guest device did not give a report.
     #[error(transparent)]
     Device(#[from] SnpError),
@@ -63,7 +57,7 @@ impl AttesterError {
     const fn kind(&self) -> ErrorKind {
         match self {
             Self::Certificates(error) | Self::Report(error) => error.kind(),
-            Self::Config(_) | Self::ConfigText | Self::Launch(_) => ErrorKind::InvalidConfig,
+            Self::Config(_) | Self::Launch(_) => ErrorKind::InvalidConfig,
             Self::Device(error) => error.kind(),
             Self::Io(_) => ErrorKind::DeviceUnavailable,
             Self::OtherChallenge => ErrorKind::ChallengeMismatch,
@@ -121,11 +115,7 @@ fn collect_from(root: &Path, request: &CollectRequest) -> Result<SnpEvidence, At
     let reports = root.join(tsm::REPORTS);
     let (report, table) = if reports.exists() {
         let request = tsm::Request { deadline: request.deadline, ..tsm::Request::snp(*challenge, VMPL) };
-        let report = tsm::collect(&reports, &request, |report| check(&report.outblob));
-        let report = report.map_err(|error| match error {
-            CollectError::Tsm(error) => error.into(),
-            CollectError::Check(error) => error,
-        })?;
+        let report = tsm::collect(&reports, &request, |report| check(&report.outblob))?;
         (report.outblob, report.auxblob)
     } else {
         let answer = snp::extended_report(&root.join(snp::DEVICE), challenge, VMPL)?;
@@ -136,7 +126,7 @@ fn collect_from(root: &Path, request: &CollectRequest) -> Result<SnpEvidence, At
     let certificates = read_certificates(&tables).map_err(AttesterError::Certificates)?;
     let mut evidence = SnpEvidence::new(report, certificates);
     if let Some(text) = read_if_present(&root.join(SYS_CONFIG), MAX_CONFIG)? {
-        let config = VmConfig::parse(&String::from_utf8(text).map_err(|_| AttesterError::ConfigText)?)?;
+        let config = VmConfig::read(&text)?;
         evidence.mr_config = config.mr_config.clone().filter(|document| !document.is_empty());
         evidence.launch =
             dstack::launch_of(config).map_err(|error| AttesterError::Launch(Box::new(error)))?;

@@ -16,9 +16,9 @@ use evidence_attester::{
     dmi::Cloud,
     read_if_present,
     tdx::{self, QuoteError, Rtmr},
-    tsm::{self, CollectError, TsmError},
+    tsm::{self, TsmError},
 };
-use evidence_dstack::vm_config::{MAX_CONFIG, VmConfig, VmConfigError};
+use evidence_dstack::vm_config::{MAX_CONFIG, SYS_CONFIG, VmConfig, VmConfigError};
 use evidence_event_log::{EventLog, runtime, tcg};
 use evidence_tdx::{Error as QuoteFormat, Quote};
 
@@ -34,9 +34,6 @@ const RTMR3: u8 = 3;
 /// The log of the boot: the log area of the ACPI table CCEL, below the guest's root.
 const CCEL: &str = "sys/firmware/acpi/tables/data/CCEL";
 
-/// What the host tells a dstack guest of its machine and application, below the guest's root.
-const SYS_CONFIG: &str = "dstack/.host-shared/.sys-config.json";
-
 /// Why a guest could not collect or extend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -44,9 +41,6 @@ pub enum AttesterError {
     /// The configuration from the host cannot be read.
     #[error("configuration from the host: {0}")]
     Config(#[from] VmConfigError),
-    /// The configuration from the host is no text.
-    #[error("configuration from the host is not UTF-8")]
-    ConfigText,
     /// A file could not be read.
     #[error(transparent)]
     Io(#[from] IoFailure),
@@ -76,7 +70,7 @@ pub enum AttesterError {
 impl AttesterError {
     const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Config(_) | Self::ConfigText => ErrorKind::InvalidConfig,
+            Self::Config(_) => ErrorKind::InvalidConfig,
             Self::Io(_) => ErrorKind::DeviceUnavailable,
             Self::Journal(error) => error.kind(),
             Self::LogWithoutRegister(_) | Self::OtherRegister => ErrorKind::EventLogMismatch,
@@ -148,7 +142,7 @@ fn collect_from(root: &Path, request: &CollectRequest) -> Result<TdxEvidence, At
     let mut evidence = quote_and_log(root, request)?;
     evidence.boot_log = boot_log(root, &evidence.quote)?;
     if let Some(text) = read_if_present(&root.join(SYS_CONFIG), MAX_CONFIG)? {
-        let config = VmConfig::parse(&String::from_utf8(text).map_err(|_| AttesterError::ConfigText)?)?;
+        let config = VmConfig::read(&text)?;
         dstack::configure(&mut evidence, config);
     }
     Ok(evidence)
@@ -215,11 +209,7 @@ fn quote(
     let reports = root.join(tsm::REPORTS);
     let bytes = if reports.exists() {
         let request = tsm::Request { deadline: request.deadline, ..tsm::Request::tdx(*challenge) };
-        let report = tsm::collect(&reports, &request, |report| check(&report.outblob));
-        let report = report.map_err(|error| match error {
-            CollectError::Tsm(error) => error.into(),
-            CollectError::Check(error) => error,
-        })?;
+        let report = tsm::collect(&reports, &request, |report| check(&report.outblob))?;
         report.outblob
     } else {
         let bytes = tdx::quote_by_vsock(root, challenge, request.deadline)?;

@@ -220,17 +220,6 @@ impl TsmError {
     }
 }
 
-/// Why no report is handed out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CollectError<E> {
-    /// There is none.
-    #[error(transparent)]
-    Tsm(#[from] TsmError),
-    /// The caller's check said no, for instance because the report carries something else than `inblob`.
-    #[error("report is not the one that was asked for: {0}")]
-    Check(E),
-}
-
 /// Asks the driver behind `directory` ([`REPORTS`] below the guest's root) for a report. Blocks, at most
 /// until the request's deadline and as long as one access to the device takes: [`crate::device::run`] keeps
 /// it off the threads of an async program.
@@ -241,11 +230,11 @@ pub enum CollectError<E> {
 /// # Errors
 ///
 /// [`TsmError`], or what `check` returned.
-pub fn collect<E>(
+pub fn collect<E: From<TsmError>>(
     directory: &Path,
     request: &Request,
     check: impl FnOnce(&Report) -> Result<(), E>,
-) -> Result<Report, CollectError<E>> {
+) -> Result<Report, E> {
     let deadline = Deadline::after(request.deadline);
     let mut attempts = ATTEMPTS;
     let report = loop {
@@ -260,7 +249,7 @@ pub fn collect<E>(
             (Ok(()), outcome) => break outcome?,
         }
     };
-    check(&report).map_err(CollectError::Check)?;
+    check(&report)?;
     Ok(report)
 }
 

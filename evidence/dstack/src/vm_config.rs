@@ -19,6 +19,9 @@ use crate::snp_measurement::{MAX_SECTIONS, OvmfSection, SnpMeasurement};
 
 /// The longest configuration, in bytes.
 pub const MAX_CONFIG: usize = 256 * 1024;
+
+/// Where dstack's host puts the configuration, below the guest's root.
+pub const SYS_CONFIG: &str = "dstack/.host-shared/.sys-config.json";
 /// The most virtual CPUs of one SEV-SNP guest (the bound of dstack's launch measurement).
 pub const MAX_VCPUS: u32 = 512;
 
@@ -84,6 +87,9 @@ pub enum VmConfigError {
     /// The JSON has another form.
     #[error(transparent)]
     Json(#[from] JsonError),
+    /// The bytes are no text.
+    #[error("text in UTF-8 expected as vm config")]
+    NotText,
     /// The outer and the nested object disagree.
     #[error("one value of {key:?} expected, found different ones in the vm config and around it")]
     Ambiguous {
@@ -129,6 +135,15 @@ impl VmConfig {
     ///
     /// [`VmConfigError`] for duplicate keys anywhere, for values of another form, and for anything unknown
     /// inside the measurement inputs.
+    pub fn read(config: &[u8]) -> Result<Self, VmConfigError> {
+        Self::parse(std::str::from_utf8(config).map_err(|_| VmConfigError::NotText)?)
+    }
+
+    /// The same of text.
+    ///
+    /// # Errors
+    ///
+    /// As [`VmConfig::read`].
     pub fn parse(config: &str) -> Result<Self, VmConfigError> {
         let mut outer = Object::parse(CONFIG, config, MAX_CONFIG)?;
         let mut nested = match outer.optional::<Value>("vm_config")? {

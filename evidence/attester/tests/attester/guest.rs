@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use evidence_attester::tdx::Rtmr;
-use evidence_attester::tsm::Report;
+use evidence_attester::tsm::{Report, TsmError};
 use evidence_attester::{Journal, JournalError, Register, Snapshot};
 use evidence_event_log::runtime::{EventVersion, RuntimeEvent};
 use lab::tsm::{Behaviour, TsmTree};
@@ -41,10 +41,23 @@ fn blobs(inblob: &[u8; 64], level: u32) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Whether a report is for this challenge.
-pub(crate) fn commits_to(challenge: [u8; 64]) -> impl Fn(&Report) -> Result<(), &'static str> {
+/// Why no report was handed out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum CollectError {
+    Tsm(TsmError),
+    Check(&'static str),
+}
+
+impl From<TsmError> for CollectError {
+    fn from(error: TsmError) -> Self {
+        Self::Tsm(error)
+    }
+}
+
+pub(crate) fn commits_to(challenge: [u8; 64]) -> impl Fn(&Report) -> Result<(), CollectError> {
     move |report| match report.outblob.get(..64) {
         Some(found) if found == challenge => Ok(()),
-        _ => Err("another challenge"),
+        _ => Err(CollectError::Check("another challenge")),
     }
 }
 

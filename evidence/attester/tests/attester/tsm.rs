@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::guest::{Guest, commits_to, guest};
-use evidence_attester::tsm::{CollectError, Provider, REPORTS, Report, Request, TsmError, collect};
+use crate::guest::{CollectError, Guest, commits_to, guest};
+use evidence_attester::tsm::{Provider, REPORTS, Report, Request, TsmError, collect};
 use lab::tsm::{Behaviour, Outblob};
 
 const CHALLENGE: [u8; 64] = [0x42; 64];
 const SHORT: Duration = Duration::from_millis(150);
 
-type Outcome = Result<Report, CollectError<&'static str>>;
+type Outcome = Result<Report, CollectError>;
 
 fn snp(test: &str, change: impl FnOnce(&mut Behaviour)) -> Option<Guest> {
     let guest = guest(test, Behaviour::snp())?;

@@ -223,3 +223,9 @@ fn versions_of_qemu() {
         assert_eq!(parse(bad), Err(VmConfigError::QemuVersion { found: bad.to_owned() }));
     }
 }
+
+#[test]
+fn bytes_that_are_no_text() {
+    assert_eq!(VmConfig::read(b"{\"cpu_count\":\xFF}"), Err(VmConfigError::NotText));
+    assert_eq!(VmConfig::read(b"{}"), VmConfig::parse("{}"));
+}
