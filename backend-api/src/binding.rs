@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use crate::{BindingGraph, Descriptor, Ledger, Result, verified::complete};
+use crate::{BindingGraph, Descriptor, Error, ErrorKind, Ledger, Result, verified::complete};
 
 /// A part of an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -102,6 +102,8 @@ impl Field {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Lane {
+    /// The registers of the boot, whose values a relying party lists for an image.
+    BootRegisters,
     /// A document whose hash the host data of the report holds.
     HostData,
     /// The launch measurement, by recomputation.
@@ -142,6 +144,26 @@ impl Identity {
     /// Adds a field.
     pub fn bind(&mut self, field: Field, value: impl Into<Vec<u8>>, lane: Lane) {
         self.0.insert(field, Bound { value: value.into(), lane });
+    }
+
+    /// Adds fields by their names ([`Field::name`]).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] for a name that no field has.
+    pub fn bind_named(
+        &mut self,
+        fields: impl IntoIterator<Item = (&'static str, Vec<u8>)>,
+        lane: Lane,
+    ) -> Result<()> {
+        for (name, value) in fields {
+            let field = Field::ALL.into_iter().find(|field| field.name() == name);
+            let field = field.ok_or_else(|| {
+                Error::new(ErrorKind::Internal, format_args!("an identity has no field {name}"))
+            })?;
+            self.bind(field, value, lane);
+        }
+        Ok(())
     }
 
     /// The value of a field.

@@ -1,6 +1,6 @@
 //! Who a backend is, as data.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 
 use serde::{Serialize, Serializer};
 
@@ -153,6 +153,19 @@ pub struct TrustAnchor {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrustAnchors(pub Vec<TrustAnchor>);
 
+/// One kind of Evidence that a backend verifies, and the checks that `verify` makes of it.
+///
+/// A backend whose platform exists with two technologies, or with several transcript profiles, declares each kind with
+/// its own checks.
+#[derive(Debug)]
+pub struct EvidenceKind {
+    /// Its media type. No other backend may claim it.
+    pub media_type: MediaType,
+    /// The checks of `verify`, in groups (the backend's own, then a format crate's). A name that several kinds share
+    /// means the same in each.
+    pub verify_checks: &'static [&'static [CheckInfo]],
+}
+
 /// Who a backend is and what it checks.
 #[derive(Debug)]
 pub struct Descriptor {
@@ -162,23 +175,74 @@ pub struct Descriptor {
     pub role: Role,
     /// One line for people.
     pub summary: &'static str,
-    /// The kinds of Evidence that it verifies. No other backend may claim them.
-    pub media_types: &'static [MediaType],
+    /// The kinds of Evidence that it verifies, each with its checks.
+    pub kinds: &'static [EvidenceKind],
     /// Whether this build collects.
     pub attester: AttesterRole,
     /// Where runtime events go.
     pub runtime: RuntimeMechanism,
-    /// The checks of `verify`, in groups (a format crate's, then the backend's own).
-    pub verify_checks: &'static [&'static [CheckInfo]],
-    /// The checks of `bind_runtime`.
+    /// The checks of `bind_runtime`, whichever the kind of Evidence.
     pub bind_checks: &'static [&'static [CheckInfo]],
     /// The vendor's roots, which apply unless a caller replaces them.
     pub trust_anchors: fn() -> TrustAnchors,
 }
 
 impl Descriptor {
-    /// Every check of `verify` and `bind_runtime`, in order.
+    /// The media types of its kinds of Evidence.
+    pub fn media_types(&self) -> impl Iterator<Item = &'static MediaType> {
+        self.kinds.iter().map(|kind| &kind.media_type)
+    }
+
+    /// The kind of Evidence that has this media type, if the backend declares it.
+    pub fn kind(&self, media_type: &MediaType) -> Option<&'static EvidenceKind> {
+        self.kinds.iter().find(|kind| kind.media_type == *media_type)
+    }
+
+    /// Every check of `verify`, of any kind of Evidence, and of `bind_runtime`: each name once, where it first stands.
     pub fn checks(&self) -> impl Iterator<Item = &'static CheckInfo> {
-        self.verify_checks.iter().chain(self.bind_checks).flat_map(|group| group.iter())
+        let mut seen = BTreeSet::new();
+        let of_kinds = self.kinds.iter().flat_map(|kind| kind.verify_checks);
+        let all = of_kinds.chain(self.bind_checks).flat_map(|group| group.iter());
+        all.filter(move |info| seen.insert(info.check))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Check;
+
+    const fn info(name: &'static str) -> CheckInfo {
+        CheckInfo { check: Check::new(name), establishes: "something", source: "this file" }
+    }
+
+    const FIRST: MediaType = MediaType::new("application/first");
+    const SECOND: MediaType = MediaType::new("application/second");
+
+    static DESCRIPTOR: Descriptor = Descriptor {
+        id: BackendId::new("two-kinds"),
+        role: Role::Cpu,
+        summary: "verifies two kinds of Evidence",
+        kinds: &[
+            EvidenceKind { media_type: FIRST, verify_checks: &[&[info("payload")], &[info("report")]] },
+            EvidenceKind { media_type: SECOND, verify_checks: &[&[info("payload"), info("quote")]] },
+        ],
+        attester: AttesterRole::Absent,
+        runtime: RuntimeMechanism::None { reason: "for tests" },
+        bind_checks: &[&[info("listed"), info("report")]],
+        trust_anchors: TrustAnchors::default,
+    };
+
+    #[test]
+    fn a_check_of_several_kinds_is_told_once_and_where_it_first_stands() {
+        let names: Vec<&str> = DESCRIPTOR.checks().map(|info| info.check.name()).collect();
+        assert_eq!(names, ["payload", "report", "quote", "listed"]);
+    }
+
+    #[test]
+    fn a_kind_is_found_by_its_media_type() {
+        assert_eq!(DESCRIPTOR.media_types().collect::<Vec<_>>(), [&FIRST, &SECOND]);
+        assert!(std::ptr::eq(DESCRIPTOR.kind(&SECOND).unwrap(), &DESCRIPTOR.kinds[1]));
+        assert!(DESCRIPTOR.kind(&MediaType::new("application/third")).is_none());
     }
 }

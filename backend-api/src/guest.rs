@@ -90,6 +90,37 @@ impl Detection {
     }
 }
 
+/// A look at a guest for what a platform has: writes down what is there and what is missed, until it is a [`Detection`].
+#[derive(Debug)]
+pub struct Probe<'a> {
+    guest: &'a Guest,
+    reasons: Vec<String>,
+}
+
+impl<'a> Probe<'a> {
+    /// A look at `guest`, in which nothing was looked for yet.
+    pub const fn of(guest: &'a Guest) -> Self {
+        Self { guest, reasons: Vec::new() }
+    }
+
+    /// Whether `path` exists below the guest's root. Nothing is opened.
+    pub fn path(&mut self, path: &str) -> bool {
+        let there = self.guest.path(path).exists();
+        self.reasons.push(format!("{path} {}", if there { "is there" } else { "is not there" }));
+        there
+    }
+
+    /// Writes down one line of what was found some other way.
+    pub fn note(&mut self, reason: impl Into<String>) {
+        self.reasons.push(reason.into());
+    }
+
+    /// How sure the backend is, with all that was written down.
+    pub fn concludes(self, presence: Presence) -> Detection {
+        Detection { presence, reasons: self.reasons }
+    }
+}
+
 /// What to collect Evidence for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -186,6 +217,20 @@ mod tests {
             assert!(guest.path(path).starts_with("/tmp/guest/dev"), "{path}");
         }
         assert_eq!(Guest::host().path("dev/tpm0"), Path::new("/dev/tpm0"));
+    }
+
+    #[test]
+    fn a_probe_gives_a_reason_for_each_thing_that_it_looked_for() {
+        let guest = Guest::at(env!("CARGO_MANIFEST_DIR"));
+        let mut probe = Probe::of(&guest);
+        assert!(probe.path("/src/guest.rs"));
+        assert!(!probe.path("dev/tpm0"));
+        probe.note("the firmware says nothing");
+        let found = ["/src/guest.rs is there", "dev/tpm0 is not there", "the firmware says nothing"];
+        assert_eq!(
+            probe.concludes(Presence::Possible),
+            Detection { presence: Presence::Possible, reasons: found.map(str::to_owned).to_vec() }
+        );
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub use challenge::Challenge;
 pub use claims::Claims;
 pub use cmw::{Envelope, EnvelopeError, MAX_DEVICES, MAX_ENVELOPE};
 pub use descriptor::{
-    AttesterRole, BackendId, Descriptor, MediaType, Register, Role, RuntimeMechanism, TrustAnchor,
-    TrustAnchors,
+    AttesterRole, BackendId, Descriptor, EvidenceKind, MediaType, Register, Role, RuntimeMechanism,
+    TrustAnchor, TrustAnchors,
 };
 pub use endorsement::{
     Endorsement, EndorsementKind, EndorsementRequest, EndorsementSource, Endorsements, OfflineBundle,
@@ -35,7 +35,7 @@ pub use evidence_ledger::{
     Check, CheckInfo, Entry, ErrorKind, Failed, Fault, Ledger, LedgerError, Outcome, checks,
 };
 pub use graph::{Authority, BindingGraph, Link};
-pub use guest::{CollectRequest, Detection, Extension, Guest, Presence, RuntimeEvent};
+pub use guest::{CollectRequest, Detection, Extension, Guest, Presence, Probe, RuntimeEvent};
 pub use input::{BindInput, Limits, ReferenceValues, VerifyInput};
 pub use pki_types::UnixTime;
 pub use policy::BackendPolicy;

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use backend_api::{
-    CollectRequest, Detection, Error as ApiError, ErrorKind, Evidence, Guest, Presence, Result,
+    CollectRequest, Detection, Error as ApiError, ErrorKind, Evidence, Guest, Presence, Probe, Result,
 };
 use evidence_attester::{
     DeviceError, IoFailure, device,
@@ -70,22 +70,16 @@ impl AttesterError {
 ///
 /// Never certain: a guest without a register binds less than others do, and so an operator chooses this backend.
 pub(crate) fn detect(guest: &Guest) -> Detection {
-    let mut reasons = Vec::new();
-    let mut found = |path: &str| {
-        let there = guest.path(path).exists();
-        reasons.push(format!("{path} {}", if there { "is there" } else { "is not there" }));
-        there
-    };
-    let is_snp = found(snp::DEVICE);
-    found(tsm::REPORTS);
+    let mut probe = Probe::of(guest);
+    let is_snp = probe.path(snp::DEVICE);
+    probe.path(tsm::REPORTS);
     if let Some(cloud) = Cloud::of(guest.root()) {
-        reasons.push(format!("the firmware says {}, which has a backend of its own", cloud.name()));
+        probe.note(format!("the firmware says {}, which has a backend of its own", cloud.name()));
     }
     if is_snp {
-        reasons
-            .push("the platform has no register for runtime events: only an operator selects it".to_owned());
+        probe.note("the platform has no register for runtime events: only an operator selects it");
     }
-    Detection { presence: if is_snp { Presence::Possible } else { Presence::Absent }, reasons }
+    probe.concludes(if is_snp { Presence::Possible } else { Presence::Absent })
 }
 
 pub(crate) async fn collect(guest: &Guest, request: &CollectRequest) -> Result<Evidence> {

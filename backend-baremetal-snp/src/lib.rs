@@ -16,8 +16,8 @@ use async_trait::async_trait;
 pub use attester::AttesterError;
 use backend_api::{
     AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Descriptor, EndorsementRequest,
-    Endorsements, Evidence, MediaType, Result, Role, RuntimeBinding, RuntimeMechanism, VerifiedEvidence,
-    VerifyInput,
+    Endorsements, Evidence, EvidenceKind, MediaType, Result, Role, RuntimeBinding, RuntimeMechanism,
+    VerifiedEvidence, VerifyInput,
 };
 pub use bind::checks as bind_checks;
 pub use error::Error;
@@ -38,12 +38,14 @@ static DESCRIPTOR: Descriptor = Descriptor {
     id: ID,
     role: Role::Cpu,
     summary: "AMD SEV-SNP on bare metal: VCEK-signed report, launch measurement recomputed",
-    media_types: &[MEDIA_TYPE],
+    kinds: &[EvidenceKind {
+        media_type: MEDIA_TYPE,
+        verify_checks: &[verify::checks::ALL, evidence_snp::checks::ALL],
+    }],
     attester: if cfg!(feature = "attester") { AttesterRole::Present } else { AttesterRole::Absent },
     runtime: RuntimeMechanism::None {
         reason: "SEV-SNP measures the launch only: a guest has no register that its host cannot reset",
     },
-    verify_checks: &[verify::checks::ALL, evidence_snp::checks::ALL],
     bind_checks: &[bind::checks::ALL],
     trust_anchors: verify::trust_anchors,
 };

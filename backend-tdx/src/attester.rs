@@ -8,8 +8,8 @@ use crate::{
     dstack,
 };
 use backend_api::{
-    CollectRequest, Detection, Error as ApiError, ErrorKind, Evidence, Extension, Guest, Presence, Result,
-    RuntimeEvent,
+    CollectRequest, Detection, Error as ApiError, ErrorKind, Evidence, Extension, Guest, Presence, Probe,
+    Result, RuntimeEvent,
 };
 use evidence_attester::{
     DeviceError, IoFailure, Journal, JournalError, RegisterError, Snapshot, device,
@@ -84,24 +84,18 @@ impl AttesterError {
 
 /// Looks for the guest device and for the register; touches neither.
 pub(crate) fn detect(guest: &Guest) -> Detection {
-    let mut reasons = Vec::new();
-    let mut found = |path: &str| {
-        let there = guest.path(path).exists();
-        reasons.push(format!("{path} {}", if there { "is there" } else { "is not there" }));
-        there
-    };
-    let is_td = found(tdx::DEVICE) | found(tdx::MEASUREMENTS);
-    found(tsm::REPORTS);
+    let mut probe = Probe::of(guest);
+    let is_td = probe.path(tdx::DEVICE) | probe.path(tdx::MEASUREMENTS);
+    probe.path(tsm::REPORTS);
     let cloud = Cloud::of(guest.root());
     if let Some(cloud) = cloud {
-        reasons.push(format!("the firmware says {}, which has a backend of its own", cloud.name()));
+        probe.note(format!("the firmware says {}, which has a backend of its own", cloud.name()));
     }
-    let presence = match (is_td, cloud) {
+    probe.concludes(match (is_td, cloud) {
         (false, _) => Presence::Absent,
         (true, Some(_)) => Presence::Possible,
         (true, None) => Presence::Certain,
-    };
-    Detection { presence, reasons }
+    })
 }
 
 pub(crate) async fn collect(guest: &Guest, request: &CollectRequest) -> Result<Evidence> {

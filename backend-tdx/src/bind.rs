@@ -7,14 +7,12 @@ use backend_api::{
     RuntimeBinding, VerifiedEvidence,
 };
 use evidence_dstack::{
+    application::Application,
     boot_info::{TdRegisters, tdx_device_id, tdx_mr_aggregated, tdx_mr_system},
     image::{ImageMaterial, TDX_MEASUREMENT},
     mr_config::MrConfigId,
 };
-use evidence_event_log::{
-    launch::Launch,
-    runtime::{RuntimeEvent, RuntimeLog},
-};
+use evidence_event_log::runtime::{RuntimeEvent, RuntimeLog};
 use evidence_ledger::Hex;
 use evidence_tdx::{
     TdReport,
@@ -22,14 +20,15 @@ use evidence_tdx::{
 };
 
 use crate::{
-    DESCRIPTOR, Error, LaunchPolicy, Phase, Policy, TdxEvidence,
+    DESCRIPTOR, Error, LaunchPolicy, Policy, TdxEvidence,
     boot::{AcpiEvents, BootRegisters},
-    identity::{Application, KeyProviderInfo},
+    identity::is_committed_by,
     launch_inputs::LaunchDocument,
     verify::{Verified, refused},
 };
 
-/// The checks that `bind_runtime` makes, in order.
+/// The checks that `bind_runtime` makes, in order; between them and [`checks::known`] those of
+/// [`evidence_dstack::application::checks`].
 pub mod checks {
     backend_api::checks! {
         BOOT_LOG = "boot-log":
@@ -48,20 +47,20 @@ pub mod checks {
             "the runtime events are within their limits", "dstack runtime events";
         RUNTIME_REPLAY = "runtime-replay":
             "RTMR3 holds what the runtime events replay to, each digest made of the event itself", "dstack runtime events";
-        LAUNCH_EVENTS = "launch-events":
-            "the guest has come as far as the policy says, and the events of its launch have distinct names", "dstack runtime events";
-        APPLICATION_EVENTS = "application-events":
-            "the events of the application are complete, in their order and in their formats", "dstack boot order";
-        KEY_PROVIDER = "key-provider":
-            "the key provider is one that dstack has, and a key management system is named by its key", "dstack key-provider event";
-        MR_CONFIG_ID = "mr-config-id":
-            "what MRCONFIGID commits to is what the events say of the application", "dstack MRCONFIGID forms 1 to 3";
-        MEASUREMENT_KNOWN = "measurement-known":
-            "MRTD is known: launch inputs or a reference value (its own, or that of an aggregate) account for it", "RFC 9334 §8.3";
-        BOOT_REGISTERS = "boot-registers":
-            "RTMR1 and RTMR2 are known: launch inputs, the policy or the reference value of an aggregate account for them", "RFC 9334 §8.3";
-        MEASUREMENT_LISTED = "measurement-listed":
-            "MRTD is one of the relying party's reference values", "RFC 9334 §8.3";
+    }
+
+    /// The checks behind those of [`evidence_dstack::application::checks`].
+    pub mod known {
+        backend_api::checks! {
+            MR_CONFIG_ID = "mr-config-id":
+                "what MRCONFIGID commits to is what the events say of the application", "dstack MRCONFIGID forms 1 to 3";
+            MEASUREMENT_KNOWN = "measurement-known":
+                "MRTD is known: launch inputs or a reference value (its own, or that of an aggregate) account for it", "RFC 9334 §8.3";
+            BOOT_REGISTERS = "boot-registers":
+                "RTMR1 and RTMR2 are known: launch inputs, the policy or the reference value of an aggregate account for them", "RFC 9334 §8.3";
+            MEASUREMENT_LISTED = "measurement-listed":
+                "MRTD is one of the relying party's reference values", "RFC 9334 §8.3";
+        }
     }
 }
 
@@ -83,6 +82,9 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
     binder.known(evidence, policy, report, input.reference_values, &aggregates).map_err(refused)?;
 
     let Binder { ledger, mut identity, graph } = binder;
+    if let Some(application) = &application {
+        identity.bind_named(application.fields(), Lane::RuntimeRegister)?;
+    }
     identity.bind(Field::DeviceId, tdx_device_id(quote.ppid()), Lane::Report);
     for (field, value) in aggregates {
         identity.bind(field, value, Lane::Report);
@@ -238,7 +240,7 @@ impl Binder {
         let mrtd = mrtd_known
             .then_some(())
             .ok_or_else(|| unexplained("MRTD", &report.mr_td, "reference-values.measurements"));
-        self.ledger.verify(checks::MEASUREMENT_KNOWN, mrtd)?;
+        self.ledger.verify(checks::known::MEASUREMENT_KNOWN, mrtd)?;
         let [found0, found1, found2, _] = &report.rtmrs;
         let registers = [
             ("RTMR0", rtmr0, found0, "backend.tdx.launch.rtmr0"),
@@ -252,11 +254,12 @@ impl Binder {
             None if image_explains || aggregated || register == "RTMR0" => None,
             None => Some(unexplained(register, found, key)),
         });
-        self.ledger.verify(checks::BOOT_REGISTERS, unknown.map_or(Ok(()), Err))?;
+        self.ledger.verify(checks::known::BOOT_REGISTERS, unknown.map_or(Ok(()), Err))?;
         if references.measurements.is_empty() {
-            self.ledger.not_performed(checks::MEASUREMENT_LISTED, "the relying party lists no measurements");
+            self.ledger
+                .not_performed(checks::known::MEASUREMENT_LISTED, "the relying party lists no measurements");
         } else {
-            self.ledger.require(checks::MEASUREMENT_LISTED, listed, || {
+            self.ledger.require(checks::known::MEASUREMENT_LISTED, listed, || {
                 Error::MeasurementNotListed(hex::encode(report.mr_td))
             })?;
             self.link("quote", "reference value", "MRTD");
@@ -273,25 +276,19 @@ impl Binder {
     ) -> Result<Option<Application>, Failed<Error>> {
         let log = self.runtime_log(evidence, report)?;
         if log.events().is_empty() && policy.phase.is_none() {
-            for check in [checks::LAUNCH_EVENTS, checks::APPLICATION_EVENTS, checks::KEY_PROVIDER] {
-                self.ledger.not_performed(check, "RTMR3 holds no event");
-            }
+            Application::not_read(&mut self.ledger, "RTMR3 holds no event");
             if policy.mr_config_id_forms.is_some() {
-                self.ledger.verify(checks::MR_CONFIG_ID, Err(Error::MrConfigIdUnbound))?;
+                self.ledger.verify(checks::known::MR_CONFIG_ID, Err(Error::MrConfigIdUnbound))?;
             } else {
-                self.ledger.not_performed(checks::MR_CONFIG_ID, "there is no application to compare it with");
+                self.ledger
+                    .not_performed(checks::known::MR_CONFIG_ID, "there is no application to compare it with");
             }
             return Ok(None);
         }
         self.link("quote", "runtime events", "RTMR3");
-        let application = match policy.phase.unwrap_or_default() {
-            Phase::Ready => self.running(&log)?,
-            Phase::Booting => self.booting(&log)?,
-        };
+        let application = Application::read(&log, policy.phase.unwrap_or_default(), &mut self.ledger);
+        let application = application.map_err(|failed| failed.map(Error::from))?;
         self.config_id(&application, evidence.mr_config.as_deref(), policy, report)?;
-        for (field, value) in application.fields() {
-            self.identity.bind(field, value, Lane::RuntimeRegister);
-        }
         Ok(Some(application))
     }
 
@@ -301,7 +298,7 @@ impl Binder {
         report: &TdReport,
     ) -> Result<RuntimeLog, Failed<Error>> {
         let events: Result<Vec<RuntimeEvent>, Error> =
-            evidence.runtime_events.iter().map(RuntimeEvent::try_from).collect();
+            evidence.runtime_events.iter().map(|event| Ok(RuntimeEvent::try_from(event)?)).collect();
         let log = events.and_then(|events| Ok(RuntimeLog::new(events)?));
         let log = self.ledger.record(checks::RUNTIME_LOG, log)?;
         let (replayed, [.., quoted]) = (log.replay_sha384(), &report.rtmrs);
@@ -311,25 +308,6 @@ impl Binder {
             quoted: hex::encode(quoted),
         })?;
         Ok(log)
-    }
-
-    /// The application of a guest that has come to `system-ready`.
-    fn running(&mut self, log: &RuntimeLog) -> Result<Application, Failed<Error>> {
-        let events = self.ledger.record(checks::LAUNCH_EVENTS, log.launch_events().map_err(Error::from))?;
-        let launch = Launch::read(events).map_err(Error::from);
-        let launch = self.ledger.record(checks::APPLICATION_EVENTS, launch)?;
-        let provider = KeyProviderInfo::parse(&launch.key_provider);
-        let provider = Some(self.ledger.record(checks::KEY_PROVIDER, provider)?);
-        Ok(Application { launch, provider })
-    }
-
-    /// The application of a guest that waits for its keys.
-    fn booting(&mut self, log: &RuntimeLog) -> Result<Application, Failed<Error>> {
-        let events = self.ledger.record(checks::LAUNCH_EVENTS, log.booting_events().map_err(Error::from))?;
-        let launch = Launch::read_booting(events).map_err(Error::from);
-        let launch = self.ledger.record(checks::APPLICATION_EVENTS, launch)?;
-        self.ledger.not_performed(checks::KEY_PROVIDER, "a guest that still boots has no key provider yet");
-        Ok(Application { launch, provider: None })
     }
 
     fn config_id(
@@ -342,14 +320,14 @@ impl Binder {
         let id = MrConfigId::parse(&report.mr_config_id).map_err(Error::from);
         let forms = policy.mr_config_id_forms.as_ref();
         if id == Ok(MrConfigId::Unset) && document.is_none() && forms.is_none() {
-            self.ledger.not_performed(checks::MR_CONFIG_ID, "MRCONFIGID is not set");
+            self.ledger.not_performed(checks::known::MR_CONFIG_ID, "MRCONFIGID is not set");
             return Ok(());
         }
         let [form, ..] = report.mr_config_id;
         let allowed = forms.is_none_or(|forms| forms.contains(&form));
         let id = if allowed { id } else { Err(Error::MrConfigIdForm(form)) };
-        let committed = id.and_then(|id| application.committed_by(id, document, forms.is_some()));
-        self.ledger.verify(checks::MR_CONFIG_ID, committed)?;
+        let committed = id.and_then(|id| is_committed_by(application, id, document, forms.is_some()));
+        self.ledger.verify(checks::known::MR_CONFIG_ID, committed)?;
         self.link("quote", "application", "MRCONFIGID");
         Ok(())
     }

@@ -2,16 +2,22 @@
 
 use backend_api::{ErrorKind, cbor::CborError};
 use evidence_dstack::{
-    image::ImageError, mr_config::MrConfigIdError, tdx_measurement::TdxMeasurementError,
-    vm_config::VmConfigError,
+    application::ApplicationError, image::ImageError, mr_config::MrConfigIdError,
+    tdx_measurement::TdxMeasurementError, vm_config::VmConfigError,
 };
-use evidence_event_log::{EventLogError, launch::LaunchError as LaunchEventsError, runtime::RuntimeLogError};
+use evidence_event_log::{
+    EventLogError,
+    runtime::{RuntimeLogError, UnknownVersion},
+};
 use evidence_tdx::{Error as QuoteError, launch::LaunchError};
 
 /// Why Evidence was refused, in detail. [`backend_api::Error::detail`] gives it back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The runtime events name no application.
+    #[error(transparent)]
+    Application(#[from] ApplicationError),
     /// The log does not name the three ACPI files.
     #[error(
         "boot log names {found} digests of ACPI files, expected acpi-loader, acpi-rsdp and acpi-tables, once each in this order"
@@ -30,29 +36,17 @@ pub enum Error {
     #[error("the evidence has a configuration document, and MRCONFIGID does not commit to one")]
     DocumentUncommitted,
     /// A version of runtime events that is not known.
-    #[error("runtime event has version {0}, expected 1 or 2")]
-    EventVersion(u8),
+    #[error(transparent)]
+    EventVersion(#[from] UnknownVersion),
     /// The image's documents do not hold together.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The key provider's event is not in its format.
-    #[error("expected a key-provider event of the form {{\"name\":...,\"id\":\"<hex>\"}}")]
-    KeyProviderFormat,
-    /// A key provider that dstack does not have.
-    #[error("key provider is {0:?}, expected none, local-sgx, kms or tpm")]
-    KeyProviderName(String),
     /// What MRCONFIGID commits to has a part that a guest that still boots does not say.
     #[error("MRCONFIGID is of form 2, which cannot be told before the key provider is known")]
     KeyProviderUnknown,
-    /// A key management system that is not named.
-    #[error("the key provider is a key management system, and its event does not name its key")]
-    KmsWithoutId,
     /// The launch cannot have happened as claimed.
     #[error(transparent)]
     Launch(#[from] LaunchError),
-    /// The events of the application are not complete.
-    #[error(transparent)]
-    LaunchEvents(#[from] LaunchEventsError),
     /// The claimed launch gives another register.
     #[error("the claimed launch leads to {register} {recomputed}, the quote says {quoted}")]
     LaunchMismatch {
@@ -187,13 +181,10 @@ impl Error {
             Self::EventType(_) | Self::EventVersion(_) | Self::MediaType { .. } | Self::NotTdx(_) => {
                 ErrorKind::UnsupportedEvidence
             }
-            Self::BootLog(_)
+            Self::Application(_)
+            | Self::BootLog(_)
             | Self::BootRegister(_)
-            | Self::KeyProviderFormat
-            | Self::KeyProviderName(_)
-            | Self::KmsWithoutId
             | Self::Launch(_)
-            | Self::LaunchEvents(_)
             | Self::Length { .. }
             | Self::NotOnlyAcpi
             | Self::RuntimeLog(_)

@@ -1,7 +1,7 @@
 //! The payload: what a guest sends.
 
 use backend_api::cbor;
-use evidence_event_log::runtime::{EventVersion, RuntimeEvent};
+use evidence_event_log::runtime::LoggedEvent;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -58,18 +58,6 @@ pub struct BootEvent {
     pub name: String,
 }
 
-/// One event that the guest extended into RTMR3.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LoggedEvent {
-    /// What happened, such as `app-id`.
-    pub name: String,
-    /// The event's data.
-    pub payload: ByteBuf,
-    /// Which bytes are hashed: 1 or 2 (`evidence_event_log::runtime::EventVersion`).
-    pub version: u8,
-}
-
 /// What a guest says it was launched from: claims, until the registers recompute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -108,29 +96,6 @@ impl TdxEvidence {
     /// [`Error::Payload`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         Ok(cbor::decode(bytes, MAX_PAYLOAD)?)
-    }
-}
-
-impl From<&RuntimeEvent> for LoggedEvent {
-    fn from(event: &RuntimeEvent) -> Self {
-        let version = match event.version {
-            EventVersion::V1 => 1,
-            EventVersion::V2 => 2,
-        };
-        Self { name: event.name.clone(), payload: ByteBuf::from(event.payload.clone()), version }
-    }
-}
-
-impl TryFrom<&LoggedEvent> for RuntimeEvent {
-    type Error = Error;
-
-    fn try_from(event: &LoggedEvent) -> Result<Self, Error> {
-        let version = match event.version {
-            1 => EventVersion::V1,
-            2 => EventVersion::V2,
-            found => return Err(Error::EventVersion(found)),
-        };
-        Ok(Self { name: event.name.clone(), payload: event.payload.to_vec(), version })
     }
 }
 

@@ -19,14 +19,17 @@ use async_trait::async_trait;
 pub use attester::AttesterError;
 use backend_api::{
     AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Descriptor, EndorsementRequest,
-    Endorsements, Evidence, MediaType, Register, Result, Role, RuntimeBinding, RuntimeMechanism,
-    VerifiedEvidence, VerifyInput,
+    Endorsements, Evidence, EvidenceKind, MediaType, Register, Result, Role, RuntimeBinding,
+    RuntimeMechanism, VerifiedEvidence, VerifyInput,
 };
 pub use bind::checks as bind_checks;
 pub use error::Error;
-pub use evidence::{BootEvent, BootLog, LaunchEvidence, LoggedEvent, MAX_PAYLOAD, TdxEvidence};
+pub use evidence::{BootEvent, BootLog, LaunchEvidence, MAX_PAYLOAD, TdxEvidence};
+use evidence_dstack::application;
+pub use evidence_dstack::application::Phase;
+pub use evidence_event_log::runtime::LoggedEvent;
 pub use launch_inputs::LaunchDocument;
-pub use policy::{LaunchPolicy, Phase, Policy};
+pub use policy::{LaunchPolicy, Policy};
 pub use verify::checks as verify_checks;
 
 /// The id of this backend.
@@ -39,11 +42,13 @@ static DESCRIPTOR: Descriptor = Descriptor {
     id: ID,
     role: Role::Cpu,
     summary: "Intel TDX on bare metal: DCAP quote, RTMR3 replayed, image measured without downloading it",
-    media_types: &[MEDIA_TYPE],
+    kinds: &[EvidenceKind {
+        media_type: MEDIA_TYPE,
+        verify_checks: &[verify::checks::ALL, evidence_tdx::checks::ALL],
+    }],
     attester: if cfg!(feature = "attester") { AttesterRole::Present } else { AttesterRole::Absent },
     runtime: RuntimeMechanism::Registers { registers: &[Register { name: "RTMR3", hash: "sha384" }] },
-    verify_checks: &[verify::checks::ALL, evidence_tdx::checks::ALL],
-    bind_checks: &[bind::checks::ALL],
+    bind_checks: &[bind::checks::ALL, application::checks::ALL, bind::checks::known::ALL],
     trust_anchors: verify::trust_anchors,
 };
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use backend_api::{ErrorKind, Result};
+use evidence_dstack::application::Phase;
 use evidence_ledger::Hex;
 use serde::Deserialize;
 
@@ -34,18 +35,6 @@ pub struct LaunchPolicy {
     /// Forms of MRCONFIGID, in one of which it must commit to the application, so that the host could not change that after
     /// the launch: 1 commits to the composition alone, 2 also to application id and key provider, 3 to a whole document.
     pub mr_config_id_forms: Option<BTreeSet<u8>>,
-}
-
-/// How far a guest has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// It runs: `system-ready` has been extended, and the identity is what stands before it.
-    #[default]
-    Ready,
-    /// It waits for its keys: the application is measured up to `boot-mr-done`, and `system-ready` has not been extended. For key
-    /// management systems.
-    Booting,
 }
 
 impl Policy {

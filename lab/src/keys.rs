@@ -17,10 +17,13 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    KeyPair as _, RSA_PSS_SHA384,
+    KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PSS_SHA384, RsaEncoding,
 };
-use der::Sequence;
-use der::asn1::Uint;
+use const_oid::db::rfc5912::RSA_ENCRYPTION;
+use der::asn1::{Any, BitString, Uint};
+use der::{Decode as _, Sequence};
+
+use x509_cert::spki::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
 use crate::x509::encode;
 
@@ -31,7 +34,8 @@ pub trait Signer {
     fn sign_x509(&self, message: &[u8]) -> Vec<u8>;
 }
 
-/// An RSA-4096 key that signs with RSASSA-PSS, SHA-384 and a salt of 48 bytes (RFC 8017 §8.1).
+/// An RSA key that signs with RSASSA-PSS, SHA-384 and a salt of 48 bytes (RFC 8017 §8.1): AMD's. [`Pkcs1`] makes it sign
+/// otherwise.
 #[derive(Debug, Clone)]
 pub struct RsaKey {
     pair: Arc<RsaKeyPair>,
@@ -70,7 +74,7 @@ impl RsaKey {
         sha1(self.pair.public_key().as_ref())
     }
 
-    /// A randomised signature over `message`, as long as the modulus (512 bytes).
+    /// A randomised signature over `message`, as long as the modulus.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; self.pair.public_modulus_len()];
@@ -78,6 +82,54 @@ impl RsaKey {
             .sign(&RSA_PSS_SHA384, &SystemRandom::new(), message, &mut signature)
             .expect("RSA-PSS signing with a sound key");
         signature
+    }
+}
+
+/// RSAPublicKey (RFC 8017, A.1.1).
+#[derive(Sequence)]
+struct RsaPublicKey {
+    modulus: Uint,
+    exponent: Uint,
+}
+
+impl RsaKey {
+    /// The modulus, big-endian, without leading zeros.
+    #[must_use]
+    pub fn modulus(&self) -> Vec<u8> {
+        let key = RsaPublicKey::from_der(self.pair.public_key().as_ref()).expect("an RSAPublicKey");
+        key.modulus.as_bytes().to_vec()
+    }
+
+    fn sign_pkcs1(&self, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        self.pair
+            .sign(encoding, &SystemRandom::new(), message, &mut signature)
+            .expect("RSA signing with a sound key");
+        signature
+    }
+
+    /// A signature by RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 §8.2), as long as the modulus.
+    #[must_use]
+    pub fn sign_pkcs1_sha256(&self, message: &[u8]) -> Vec<u8> {
+        self.sign_pkcs1(&RSA_PKCS1_SHA256, message)
+    }
+}
+
+/// An RSA key that signs certificates with RSASSA-PKCS1-v1_5: Microsoft's.
+#[derive(Debug, Clone, Copy)]
+pub enum Pkcs1<'a> {
+    /// With SHA-256.
+    Sha256(&'a RsaKey),
+    /// With SHA-384.
+    Sha384(&'a RsaKey),
+}
+
+impl Signer for Pkcs1<'_> {
+    fn sign_x509(&self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sha256(key) => key.sign_pkcs1(&RSA_PKCS1_SHA256, message),
+            Self::Sha384(key) => key.sign_pkcs1(&RSA_PKCS1_SHA384, message),
+        }
     }
 }
 
@@ -225,6 +277,24 @@ impl<C: Curve> Signer for EcdsaKey<C> {
     }
 }
 
+/// The DER-encoded SubjectPublicKeyInfo of the RSA key with this modulus and the exponent 65537 (RFC 3279 §2.3.1): for keys that a
+/// TPM made.
+///
+/// # Panics
+///
+/// If the modulus is empty.
+#[must_use]
+pub fn rsa_spki(modulus: &[u8]) -> Vec<u8> {
+    let key = RsaPublicKey {
+        modulus: Uint::new(modulus).expect("a modulus"),
+        exponent: Uint::new(&[1, 0, 1]).expect("an exponent"),
+    };
+    encode(&SubjectPublicKeyInfo {
+        algorithm: AlgorithmIdentifier { oid: RSA_ENCRYPTION, parameters: Some(Any::null()) },
+        subject_public_key: BitString::from_bytes(&encode(&key)).expect("whole bytes"),
+    })
+}
+
 /// The DER-encoded SubjectPublicKeyInfo of the P-256 key that belongs to `label`: 91 bytes, for what wants an
 /// elliptic-curve key but no signature of it (a KMS root key, or a VEK on the wrong curve).
 #[must_use]
@@ -237,7 +307,13 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest(&SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
-fn sha1(bytes: &[u8]) -> [u8; 20] {
+/// SHA-384 of `bytes`.
+pub(crate) fn sha384(bytes: &[u8]) -> [u8; 48] {
+    digest(&SHA384, bytes).as_ref().try_into().expect("SHA-384 has 48 bytes")
+}
+
+/// SHA-1 of `bytes`.
+pub(crate) fn sha1(bytes: &[u8]) -> [u8; 20] {
     digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref().try_into().expect("SHA-1 has 20 bytes")
 }
 

@@ -1,9 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 pub mod amd;
+pub mod azure;
+pub mod events;
 pub mod intel;
 pub mod keys;
+pub mod swtpm;
 pub mod time;
+pub mod tpm;
 pub mod tsm;
 pub mod vectors;
 pub mod x509;

@@ -14,9 +14,11 @@ use base64::prelude::BASE64_STANDARD;
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::{
     ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS, ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_CRL_NUMBER,
-    ID_CE_CRL_REASONS, ID_CE_KEY_USAGE, ID_CE_SUBJECT_KEY_IDENTIFIER,
+    ID_CE_CRL_REASONS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_KEY_IDENTIFIER,
 };
-use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ID_RSASSA_PSS};
+use const_oid::db::rfc5912::{
+    ECDSA_WITH_SHA_256, ID_RSASSA_PSS, SHA_256_WITH_RSA_ENCRYPTION, SHA_384_WITH_RSA_ENCRYPTION,
+};
 use der::asn1::{Any, BitString, Ia5String, OctetString, Uint};
 use der::flagset::FlagSet;
 use der::{Decode as _, Encode, Sequence, Tag};
@@ -25,7 +27,7 @@ use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::crl::CrlDistributionPoints;
 use x509_cert::ext::pkix::crl::dp::DistributionPoint;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
-use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, KeyUsages};
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages};
 use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::{Time, Validity};
@@ -80,6 +82,10 @@ pub enum SignatureAlgorithm {
     RsaPssSha384(PssEncoding),
     /// `ecdsa-with-SHA256`, without parameters (RFC 5758 §3.2): Intel's authorities.
     EcdsaSha256,
+    /// `sha256WithRSAEncryption`, with NULL (RFC 4055 §5): what Microsoft's authorities for virtual TPMs issue.
+    RsaPkcs1Sha256,
+    /// `sha384WithRSAEncryption`, with NULL (RFC 4055 §5): what their root issues.
+    RsaPkcs1Sha384,
 }
 
 impl SignatureAlgorithm {
@@ -90,6 +96,12 @@ impl SignatureAlgorithm {
                 parameters: Some(Any::from_der(&encoding.parameters()).expect("constant parameters")),
             },
             Self::EcdsaSha256 => AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_256, parameters: None },
+            Self::RsaPkcs1Sha256 => {
+                AlgorithmIdentifierOwned { oid: SHA_256_WITH_RSA_ENCRYPTION, parameters: Some(Any::null()) }
+            }
+            Self::RsaPkcs1Sha384 => {
+                AlgorithmIdentifierOwned { oid: SHA_384_WITH_RSA_ENCRYPTION, parameters: Some(Any::null()) }
+            }
         }
     }
 }
@@ -316,6 +328,12 @@ pub fn extension(oid: ObjectIdentifier, critical: bool, value: &[u8]) -> Extensi
 #[must_use]
 pub fn key_usage(usages: impl Into<FlagSet<KeyUsages>>) -> Extension {
     extension(ID_CE_KEY_USAGE, true, &encode(&KeyUsage(usages.into())))
+}
+
+/// `extKeyUsage` (RFC 5280 §4.2.1.12).
+#[must_use]
+pub fn ext_key_usage(purposes: &[ObjectIdentifier]) -> Extension {
+    extension(ID_CE_EXT_KEY_USAGE, false, &encode(&ExtendedKeyUsage(purposes.to_vec())))
 }
 
 /// `basicConstraints`, critical (RFC 5280 §4.2.1.9).

@@ -3,12 +3,17 @@
 use backend_api::Registration;
 
 /// The features that link a backend, and whether this build has them.
-pub const FEATURES: &[(&str, bool)] =
-    &[("baremetal-snp", cfg!(feature = "baremetal-snp")), ("tdx", cfg!(feature = "tdx"))];
+pub const FEATURES: &[(&str, bool)] = &[
+    ("azure", cfg!(feature = "azure")),
+    ("baremetal-snp", cfg!(feature = "baremetal-snp")),
+    ("tdx", cfg!(feature = "tdx")),
+];
 
 /// Naming each `REGISTRATION` is what links its crate: a dependency that is never named is dropped without a warning, and a
 /// static library drops the constructors that `inventory` relies on.
 pub(crate) static BUILTIN: &[&Registration] = &[
+    #[cfg(feature = "azure")]
+    &backend_azure::REGISTRATION,
     #[cfg(feature = "baremetal-snp")]
     &backend_baremetal_snp::REGISTRATION,
     #[cfg(feature = "tdx")]

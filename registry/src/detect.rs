@@ -168,10 +168,9 @@ mod tests {
             id: BackendId::new(id),
             role,
             summary: "a stub",
-            media_types: &[],
+            kinds: &[],
             attester: AttesterRole::Absent,
             runtime,
-            verify_checks: &[],
             bind_checks: &[],
             trust_anchors: TrustAnchors::default,
         };

@@ -53,7 +53,7 @@ impl Registry {
         }
         let mut claimed: BTreeMap<&MediaType, BackendId> = BTreeMap::new();
         for (&id, registration) in &registrations {
-            for media_type in registration.backend.descriptor().media_types {
+            for media_type in registration.backend.descriptor().media_types() {
                 if let Some(first) = claimed.insert(media_type, id) {
                     return Err(RegistryError::AmbiguousMediaType {
                         media_type: media_type.to_string(),
@@ -86,7 +86,7 @@ impl Registry {
         let backend = self
             .iter()
             .map(|registration| registration.backend)
-            .find(|backend| backend.descriptor().media_types.contains(media_type));
+            .find(|backend| backend.descriptor().kind(media_type).is_some());
         backend.ok_or_else(|| {
             RegistryError::UnknownMediaType {
                 media_type: media_type.to_string(),

@@ -9,6 +9,12 @@
 )]
 #![expect(dead_code, reason = "of the cases the table needs the names, and not the scenes")]
 
+mod azure {
+    pub(crate) mod cases;
+    mod payload;
+    mod scene;
+}
+
 mod snp {
     pub(crate) mod cases;
     mod scene;
@@ -48,6 +54,14 @@ impl Section {
         Self { title: descriptor.id.as_str(), checks: descriptor.checks().collect(), cases }
     }
 
+    /// The same without checks that have a section of their own already, and their cases here.
+    fn without(mut self, others: &[&[CheckInfo]]) -> Self {
+        let is_other = |name: &str| others.iter().any(|all| all.iter().any(|info| info.check.name() == name));
+        self.checks.retain(|info| !is_other(info.check.name()));
+        self.cases.retain(|(check, _)| !is_other(check));
+        self
+    }
+
     fn write(&self, text: &mut String) {
         let Self { title, checks, cases } = self;
         let mut defects: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -73,10 +87,13 @@ fn table() -> String {
          Made from the code by `tests/tests/checks_table.rs`; with `UPDATE_DOCS=1` in the environment that test writes\n\
          it anew. Each case differs from an accepted one in the defect named, and fails with the check's name. Unless it\n\
          says otherwise it stands in the folder `cases` of its backend, in `tests/tests`. `scripts/remove-each-check` takes\n\
-         each check out and shows that a case notices.\n",
+         each check out and shows that a case notices. A backend for the VMs of a cloud also makes the checks of the\n\
+         processor's report, which stand in the sections of the processors alone.\n",
     );
     let snp = snp::cases::all().map(|case| (case.check, case.defect)).chain(SNP_ELSEWHERE.iter().copied());
     let tdx = tdx::cases::all().map(|case| (case.check, case.defect));
+    let azure = azure::cases::all().map(|case| (case.check, case.defect));
+    let azure = Section::of(&backend_azure::Azure::default(), azure.collect());
     let appraisal = Section {
         title: "appraisal, for every backend",
         checks: registry::checks::ALL.iter().collect(),
@@ -85,6 +102,8 @@ fn table() -> String {
     for section in [
         Section::of(&backend_baremetal_snp::BaremetalSnp::default(), snp.collect()),
         Section::of(&backend_tdx::Tdx::default(), tdx.collect()),
+        // Of the processor's report it makes those above.
+        azure.without(&[evidence_snp::checks::ALL, evidence_tdx::checks::ALL]),
         appraisal,
     ] {
         section.write(&mut text);

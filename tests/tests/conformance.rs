@@ -8,6 +8,12 @@
     reason = "a failure of a test helper is a failure of the test"
 )]
 
+#[path = "conformance/azure.rs"]
+mod azure;
+#[path = "conformance/azure_forgeries.rs"]
+mod azure_forgeries;
+#[path = "azure/payload.rs"]
+mod azure_payload;
 #[path = "conformance/baremetal_snp.rs"]
 mod baremetal_snp;
 #[path = "conformance/baremetal_snp_forgeries.rs"]
@@ -27,4 +33,8 @@ mod snp {
 
 mod intel {
     conformance::suite!(crate::tdx::Tdx);
+}
+
+mod microsoft {
+    conformance::suite!(crate::azure::Azure);
 }

@@ -15,21 +15,27 @@ mod forge;
 #[path = "mutants/platform.rs"]
 mod platform;
 
-use backend_api::{AttesterRole, BackendId, Descriptor, MediaType, Registration, Role, RuntimeMechanism};
+use backend_api::{
+    AttesterRole, BackendId, CheckInfo, Descriptor, EvidenceKind, MediaType, Registration, Role,
+    RuntimeMechanism,
+};
 use conformance::checks;
 use example::{Defect, Example};
 use forge::Subjected;
 use platform::{BIND_CHECKS, VERIFY_CHECKS, trust_anchors};
 
-const fn descriptor(role: Role, id: &'static str, media_types: &'static [MediaType]) -> Descriptor {
+const fn kind(media_type: &'static str) -> EvidenceKind {
+    EvidenceKind { media_type: MediaType::new(media_type), verify_checks: &[VERIFY_CHECKS] }
+}
+
+const fn descriptor(role: Role, id: &'static str, kinds: &'static [EvidenceKind]) -> Descriptor {
     Descriptor {
         id: BackendId::new(id),
         role,
         summary: "a platform for tests",
-        media_types,
+        kinds,
         attester: AttesterRole::Absent,
         runtime: RuntimeMechanism::None { reason: "the example platform has no register" },
-        verify_checks: &[VERIFY_CHECKS],
         bind_checks: &[BIND_CHECKS],
         trust_anchors,
     }
@@ -57,8 +63,8 @@ macro_rules! backend {
         pub(crate) mod $module {
             use super::*;
 
-            static MEDIA_TYPES: [MediaType; 1] = [MediaType::new(concat!("application/vnd.", $id))];
-            static DESCRIPTOR: Descriptor = descriptor(Role::$role, $id, &MEDIA_TYPES);
+            static KINDS: [EvidenceKind; 1] = [kind(concat!("application/vnd.", $id))];
+            static DESCRIPTOR: Descriptor = descriptor(Role::$role, $id, &KINDS);
             static BACKEND: Example = Example { descriptor: &DESCRIPTOR, defect: Defect::$defect };
             backend_api::register!(&BACKEND);
 
@@ -134,7 +140,8 @@ backend!(
 backend!(talkative, "example-16", ShowsTheChallenge, [errors_are_clean]);
 backend!(two_lines, "example-17", WritesTwoLines, [errors_are_clean]);
 backend!(nameless, "example-18", NamesNoCheck, [forgeries_fail_their_check]);
-backend!(any_media_type, "example-19", TakesAnyMediaType, [foreign_evidence_is_refused]);
+// The contract takes no witness of a kind that is not declared: an error of the backend's own.
+backend!(any_media_type, "example-19", TakesAnyMediaType, [foreign_evidence_is_refused, errors_are_clean]);
 backend!(tolerant, "example-20", ToleratesUnknownPolicyKeys, [policy_sections_are_strict]);
 backend!(binds_others, "example-21", PanicsOnAnothersEvidence, [evidence_of_others_is_not_bound]);
 backend!(collects, "example-22", CollectsThoughItSaysItCannot, [attester_agrees_with_the_descriptor]);
@@ -147,8 +154,8 @@ backend!(malformed, "Example_25", None, [descriptor_is_valid]);
 mod same_id_again {
     use super::*;
 
-    static MEDIA_TYPES: [MediaType; 1] = [MediaType::new("application/vnd.again")];
-    static DESCRIPTOR: Descriptor = descriptor(Role::Cpu, "example-23", &MEDIA_TYPES);
+    static KINDS: [EvidenceKind; 1] = [kind("application/vnd.again")];
+    static DESCRIPTOR: Descriptor = descriptor(Role::Cpu, "example-23", &KINDS);
     static BACKEND: Example = Example { descriptor: &DESCRIPTOR, defect: Defect::None };
     backend_api::register!(&BACKEND);
 }
@@ -156,8 +163,8 @@ mod same_id_again {
 mod unregistered {
     use super::*;
 
-    static MEDIA_TYPES: [MediaType; 1] = [MediaType::new("application/vnd.unregistered")];
-    static DESCRIPTOR: Descriptor = descriptor(Role::Cpu, "unregistered", &MEDIA_TYPES);
+    static KINDS: [EvidenceKind; 1] = [kind("application/vnd.unregistered")];
+    static DESCRIPTOR: Descriptor = descriptor(Role::Cpu, "unregistered", &KINDS);
     static REGISTRATION: Registration = Registration {
         backend: &Example { descriptor: &DESCRIPTOR, defect: Defect::None },
         crate_name: "conformance",
@@ -168,4 +175,39 @@ mod unregistered {
     fn fails_exactly_these() {
         assert_eq!(failing(&REGISTRATION), ["registered_exactly_once"]);
     }
+}
+
+/// The sound backend, were these its kinds of Evidence: why its descriptor is refused, if it is.
+fn with_kinds(kinds: Vec<EvidenceKind>) -> Option<String> {
+    let descriptor = Box::leak(Box::new(descriptor(Role::Cpu, "example-kinds", kinds.leak())));
+    let backend = Box::leak(Box::new(Example { descriptor, defect: Defect::None }));
+    let registration =
+        Box::leak(Box::new(Registration { backend, crate_name: "conformance", crate_version: "0.1.0" }));
+    checks::descriptor_is_valid(&Subjected(registration)).err().map(|failure| failure.to_string())
+}
+
+#[test]
+fn each_kind_of_evidence_has_checks() {
+    const FEWER: &[CheckInfo] = VERIFY_CHECKS.split_at(2).0;
+    let beside = |verify_checks| {
+        let other = EvidenceKind { media_type: MediaType::new("application/vnd.two"), verify_checks };
+        with_kinds(vec![kind("application/vnd.one"), other])
+    };
+    let cases: [(&'static [&'static [CheckInfo]], Option<&str>); 6] = [
+        (&[VERIFY_CHECKS], None),
+        (&[&[], FEWER], None),
+        (&[], Some("application/vnd.two: verify declares no check")),
+        (&[&[]], Some("application/vnd.two: verify declares no check")),
+        (&[VERIFY_CHECKS, VERIFY_CHECKS], Some("application/vnd.two: check payload is declared twice")),
+        (
+            &[VERIFY_CHECKS, BIND_CHECKS],
+            Some("application/vnd.two: check measurement-listed is declared twice"),
+        ),
+    ];
+    for (verify_checks, refused) in cases {
+        assert_eq!(beside(verify_checks).as_deref(), refused);
+    }
+    assert_eq!(with_kinds(Vec::new()).as_deref(), Some("there is no media type"));
+    let twice = with_kinds(vec![kind("application/vnd.one"), kind("application/vnd.one")]);
+    assert_eq!(twice.as_deref(), Some("media type application/vnd.one stands twice"));
 }

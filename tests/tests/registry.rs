@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use backend_api::{
     AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Challenge, Descriptor,
     Endorsement, EndorsementRequest, EndorsementSource, Endorsements, Envelope, Error, ErrorKind, Evidence,
-    Limits, MediaType, OfflineBundle, Registration, Result, Role, RuntimeBinding, RuntimeMechanism,
-    TrustAnchors, VerifiedEvidence, VerifyInput,
+    EvidenceKind, Limits, MediaType, OfflineBundle, Registration, Result, Role, RuntimeBinding,
+    RuntimeMechanism, TrustAnchors, VerifiedEvidence, VerifyInput,
 };
 use backend_baremetal_snp::MEDIA_TYPE;
 use registry::{AppraisalPolicy, FEATURES, Registry, RegistryError, Verifier};
@@ -19,15 +19,14 @@ use registry::{AppraisalPolicy, FEATURES, Registry, RegistryError, Verifier};
 struct Named(Descriptor);
 
 impl Named {
-    const fn new(id: &'static str, media_types: &'static [MediaType]) -> Self {
+    const fn new(id: &'static str, kinds: &'static [EvidenceKind]) -> Self {
         Self(Descriptor {
             id: BackendId::new(id),
             role: Role::Cpu,
             summary: "for tests",
-            media_types,
+            kinds,
             attester: AttesterRole::Absent,
             runtime: RuntimeMechanism::None { reason: "for tests" },
-            verify_checks: &[],
             bind_checks: &[],
             trust_anchors: TrustAnchors::default,
         })
@@ -36,6 +35,10 @@ impl Named {
     const fn registered(&'static self) -> Registration {
         Registration { backend: self, crate_name: "test", crate_version: "1.0.0" }
     }
+}
+
+const fn kind(media_type: &'static str) -> EvidenceKind {
+    EvidenceKind { media_type: MediaType::new(media_type), verify_checks: &[] }
 }
 
 fn nothing<T>() -> Result<T> {
@@ -70,9 +73,9 @@ impl AttestationBackend for Named {
     }
 }
 
-const TYPE_A: &[MediaType] = &[MediaType::new("application/a")];
-const TYPE_B: &[MediaType] = &[MediaType::new("application/b")];
-const OTHER_TYPE: &[MediaType] = &[MediaType::new("application/other-a")];
+const TYPE_A: &[EvidenceKind] = &[kind("application/a")];
+const TYPE_B: &[EvidenceKind] = &[kind("application/b")];
+const OTHER_TYPE: &[EvidenceKind] = &[kind("application/other-a")];
 static A: Named = Named::new("a", TYPE_A);
 static B: Named = Named::new("b", TYPE_B);
 static OTHER_A: Named = Named::new("a", OTHER_TYPE);

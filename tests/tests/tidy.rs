@@ -98,7 +98,7 @@ fn allowed(from: &str, to: &str) -> bool {
         "lab" => to == "backend-api" || evidence,
         _ if from.starts_with("backend-") => to == "backend-api" || evidence,
         _ if from.starts_with("evidence-") => {
-            ["evidence-event-log", "evidence-ledger", "evidence-x509"].contains(&to)
+            ["evidence-event-log", "evidence-json", "evidence-ledger", "evidence-x509"].contains(&to)
         }
         _ => false,
     }

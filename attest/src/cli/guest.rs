@@ -10,6 +10,13 @@ pub(crate) struct Choice {
     /// Where the guest's file system begins.
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(crate) guest_root: PathBuf,
+    /// How the guest's TPM is reached, in libtss2's words, if it is not its own device: such as
+    /// `swtpm:host=127.0.0.1,port=2321`.
+    #[arg(long, value_name = "TCTI")]
+    pub(crate) tcti: Option<String>,
+    /// Where a metadata service answers, if it is not at its own address: such as `azure=http://127.0.0.1:8080`; once for each.
+    #[arg(long, value_name = "NAME=URL")]
+    pub(crate) metadata: Vec<String>,
     /// A backend that may be taken although it is not certain, or its platform has no register; once for
     /// each, or separated by commas.
     #[arg(long, value_name = "ID", value_delimiter = ',')]

@@ -111,7 +111,23 @@ fn guest(choice: &Choice) -> Result<Guest> {
             format_args!("--guest-root {root:?} is not a folder"),
         ));
     }
-    Ok(Guest::at(root))
+    let mut guest = Guest::at(root);
+    if let Some(tcti) = &choice.tcti {
+        guest = guest.with_tcti(tcti);
+    }
+    for service in &choice.metadata {
+        let (name, url) =
+            service.split_once('=').filter(|(_, url)| url.starts_with("http://")).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidConfig,
+                    format_args!(
+                        "--metadata {service:?} is no NAME=URL: expected such as azure=http://127.0.0.1:8080"
+                    ),
+                )
+            })?;
+        guest = guest.with_metadata(name, url);
+    }
+    Ok(guest)
 }
 
 /// The named backend, or the one that is detected.

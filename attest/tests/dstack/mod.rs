@@ -190,7 +190,7 @@ fn what_the_relying_party_asks_for_counts() {
         "--policy",
         path(&policies().join("archived-evidence.toml")),
     ])
-    .complains(1, "challenge: REPORT_DATA is not the expected challenge");
+    .complains(1, "report-data: REPORT_DATA is not what was expected");
 }
 
 #[test]

@@ -2,16 +2,20 @@
 
 use std::{fs, sync::Arc};
 
-use backend_api::OfflineBundle;
+use backend_api::{OfflineBundle, Result};
 use registry::{AppraisalPolicy, Registry, Verifier};
 
 use crate::common::policies;
 
+/// A verifier of every backend.
+fn verifier(policy: AppraisalPolicy) -> Result<Verifier> {
+    let accepted = Registry::linked().unwrap().accept(["azure", "baremetal-snp", "tdx"]).unwrap();
+    Verifier::new(accepted, Arc::new(OfflineBundle::default()), policy)
+}
+
 /// Reads a policy as a verifier of every backend does, their own sections included.
 fn accepted(text: &str) {
-    let policy = AppraisalPolicy::from_toml(text).unwrap();
-    let accepted = Registry::linked().unwrap().accept(["baremetal-snp", "tdx"]).unwrap();
-    Verifier::new(accepted, Arc::new(OfflineBundle::default()), policy).unwrap();
+    verifier(AppraisalPolicy::from_toml(text).unwrap()).unwrap();
 }
 
 fn text(name: &str) -> String {
@@ -46,24 +50,53 @@ fn every_commented_example_is_read() {
 fn every_key_has_an_example() {
     let examples = uncommented(&text("default.toml"));
     let probe = |section: &str, known: &[&str]| {
-        let policy =
-            AppraisalPolicy::from_toml(&format!("version = 1\n[backend.{section}]\nno-such-key = 1\n"));
-        let accepted = Registry::linked().unwrap().accept(["baremetal-snp", "tdx"]).unwrap();
-        let refused =
-            Verifier::new(accepted, Arc::new(OfflineBundle::default()), policy.unwrap()).unwrap_err();
-        let message = refused.to_string();
+        let policy = AppraisalPolicy::from_toml(&format!("version = 1\n{section}\nno-such-key = 1\n"));
+        let message = verifier(policy.unwrap()).unwrap_err().to_string();
         let (_, listed) = message.split_once("expected").unwrap();
         let keys: Vec<&str> = listed.split('`').skip(1).step_by(2).collect();
         assert!(known.iter().all(|key| keys.contains(key)), "{message}");
+        let name = section.trim_matches(['[', ']']);
         for key in keys.iter().filter(|key| **key != "csp-ids") {
-            assert!(examples.lines().any(|line| line.starts_with(key)), "{key} has no example");
+            let is_example = |line: &str| {
+                let table = line.trim_matches(['[', ']']);
+                line.starts_with(key) || (table != line && table == format!("{name}.{key}"))
+            };
+            assert!(examples.lines().any(is_example), "{section}: {key} has no example");
         }
     };
-    probe("baremetal-snp.report", &["vmpl", "minimum-tcb", "danger-accept-unknown-revocation"]);
-    probe("baremetal-snp.launch", &["danger-accept-unmeasured-rootfs"]);
-    probe("tdx.quote", &["accept-tcb-status", "minimum-tcb-date", "reject-platforms"]);
-    probe("tdx.launch", &["rtmr0", "mr-config-id-forms"]);
+    probe("[backend.baremetal-snp.report]", &["vmpl", "minimum-tcb", "danger-accept-unknown-revocation"]);
+    probe("[backend.baremetal-snp.launch]", &["danger-accept-unmeasured-rootfs"]);
+    probe("[backend.tdx.quote]", &["accept-tcb-status", "minimum-tcb-date", "reject-platforms"]);
+    probe("[backend.tdx.launch]", &["rtmr0", "mr-config-id-forms"]);
+    probe("[backend.azure]", &["report", "td-quote", "vm-configuration", "danger-accept-unendorsed-ak"]);
+    probe("[backend.azure.report]", &["id-keys", "minimum-guest-svn"]);
+    probe("[backend.azure.td-quote]", &["accept-tcb-status", "modules"]);
+    probe("[backend.azure.vm-configuration]", &["require-secure-boot", "tpm-persisted"]);
+    probe("[backend.azure.launch]", &["images", "phase"]);
+    probe("[[backend.azure.launch.images]]", &["os-image-hash", "pcrs"]);
+    probe("[backend.azure.raw]", &["pcrs", "user-data"]);
     for field in backend_api::Field::ALL {
         assert!(examples.contains(&format!("\n{} = ", field.name())), "{} has no example", field.name());
     }
+}
+
+/// What a section refers to another for means the same there: the keys are the same.
+#[test]
+fn sections_of_azure_have_the_keys_of_the_processors() {
+    let keys = |section: &str| {
+        let policy =
+            AppraisalPolicy::from_toml(&format!("version = 1\n[backend.{section}]\nno-such-key = 1\n"));
+        let message = verifier(policy.unwrap()).unwrap_err().to_string();
+        message.split_once("expected").unwrap().1.to_owned()
+    };
+    assert_eq!(keys("azure.report"), keys("baremetal-snp.report"));
+    assert_eq!(keys("azure.td-quote"), keys("tdx.quote"));
+}
+
+/// The default of id-keys is what the explanation says it is.
+#[test]
+fn the_example_of_an_id_key_is_one_of_microsofts() {
+    let examples = uncommented(&text("default.toml"));
+    let (_, azure) = examples.split_once("[backend.azure.report]").unwrap();
+    assert!(backend_azure::MICROSOFT_ID_KEYS.iter().any(|key| azure.contains(key)));
 }

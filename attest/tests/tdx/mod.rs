@@ -50,7 +50,7 @@ impl Scene {
             json!({
                 "imr": 3,
                 "event_type": 0x0800_0001,
-                "digest": hex::encode(event.digest()),
+                "digest": hex::encode(event.sha384()),
                 "event": event.name,
                 "event_payload": hex::encode(&event.payload),
             })
@@ -211,7 +211,7 @@ fn inspection_spells_out_a_quote_and_its_logs() {
     let names: Vec<_> = boundary.iter().map(|event| event["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["boot-mr-done", "system-ready"]);
     assert_eq!(runtime[7]["phase"], "running");
-    assert_eq!(runtime[7]["digest"], hex::encode(scene.guest.launch.events[7].digest()));
+    assert_eq!(runtime[7]["digest"], hex::encode(scene.guest.launch.events[7].sha384()));
 }
 
 #[test]

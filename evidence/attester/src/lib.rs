@@ -12,6 +12,8 @@ pub mod register;
 pub mod snp;
 pub mod tdreport;
 pub mod tdx;
+#[cfg(feature = "tpm")]
+pub mod tpm;
 pub mod tsm;
 
 pub use device::DeviceError;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::ser::Serializer;
 
 use crate::hash::sha256;
-use crate::json::{Hex, JsonError, Object};
+use evidence_json::{Hex, JsonError, Object};
 
 /// The longest document, in bytes.
 pub const MAX_DOCUMENT: usize = 64 * 1024;

@@ -11,6 +11,7 @@
 //! Source of the formats: Dstack-TEE/dstack, workspace version 0.6.0 (`dstack-attest`, `dstack-types`,
 //! `cc-eventlog`, `tpm-types`, `verifier`, `dstack-mr`).
 
+pub mod application;
 pub mod boot_info;
 pub mod cmdline;
 pub mod events;
@@ -22,8 +23,7 @@ pub mod vm_config;
 pub mod wire;
 
 mod hash;
-mod json;
 #[cfg(test)]
 mod vectors;
 
-pub use json::JsonError;
+pub use evidence_json::JsonError;

@@ -11,7 +11,7 @@ mod id;
 pub use id::{MrConfigClaim, MrConfigId, MrConfigIdError, mr_config_id_v1, mr_config_id_v2, mr_config_id_v3};
 
 use crate::hash::sha256;
-use crate::json::{Hex, JsonError, Object};
+use evidence_json::{Hex, JsonError, Object};
 
 /// The longest document accepted, in bytes.
 pub const MAX_DOCUMENT: usize = 16 * 1024;

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::image::ImageMaterial;
-use crate::json::{Base64, FromJson, JsonError, Object};
 use crate::snp_measurement::{MAX_SECTIONS, OvmfSection, SnpMeasurement};
+use evidence_json::{Base64, FromJson, JsonError, Object};
 
 /// The longest configuration, in bytes.
 pub const MAX_CONFIG: usize = 256 * 1024;
@@ -252,7 +252,7 @@ struct Nullable<T>(Option<T>);
 impl<T: FromJson> FromJson for Nullable<T> {
     const EXPECTED: &'static str = T::EXPECTED;
 
-    fn from_json(value: Value) -> Result<Self, crate::json::Mismatch> {
+    fn from_json(value: Value) -> Result<Self, evidence_json::Mismatch> {
         if value.is_null() { Ok(Self(None)) } else { T::from_json(value).map(|value| Self(Some(value))) }
     }
 }

@@ -6,6 +6,7 @@ mod error;
 mod event_type;
 mod hash;
 mod header;
+pub mod inspect;
 pub mod launch;
 mod reader;
 pub mod replay;

@@ -4,9 +4,11 @@
 
 mod lines;
 mod log;
+mod logged;
 
 pub use lines::MAX_TEXT_LEN;
 pub use log::{LaunchEvents, MAX_EVENTS, MAX_LOG_LEN, MAX_PAYLOAD_LEN, RuntimeLog, RuntimeLogError};
+pub use logged::{LoggedEvent, UnknownVersion};
 
 use crate::hash::{sha256, sha384};
 

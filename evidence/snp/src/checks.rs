@@ -73,8 +73,8 @@ evidence_ledger::checks! {
     REPORT_SIGNATURE = "report-signature":
         "the report's signature verifies under the certificate's key over the received bytes",
         "56860 rev. 1.58 §7.3";
-    CHALLENGE = "challenge":
-        "REPORT_DATA is what the relying party expects",
+    REPORT_DATA = "report-data":
+        "REPORT_DATA is exactly what it must be: the relying party's challenge, or what commits to it",
         "56860 rev. 1.58, ATTESTATION_REPORT";
     NO_DEBUG = "no-debug":
         "the guest policy does not allow debugging",

@@ -26,8 +26,8 @@ pub enum Error {
     #[error(transparent)]
     CertificateTable(#[from] CertificateTableError),
     /// REPORT_DATA is something else.
-    #[error("REPORT_DATA is not the expected challenge")]
-    ChallengeMismatch,
+    #[error("REPORT_DATA is not what was expected")]
+    ReportDataMismatch,
     /// CHIP_ID is zero under a VCEK.
     #[error("CHIP_ID is masked, expected the chip's id under a VCEK")]
     ChipIdMasked,
@@ -300,7 +300,7 @@ impl Error {
             Self::Path(_) => ErrorKind::UntrustedIssuer,
             Self::Revoked(_) => ErrorKind::Revoked,
             Self::SignatureInvalid(_) => ErrorKind::BadSignature,
-            Self::ChallengeMismatch => ErrorKind::ChallengeMismatch,
+            Self::ReportDataMismatch => ErrorKind::ChallengeMismatch,
             Self::ChipIdMasked
             | Self::CiphertextHidingInconsistent
             | Self::CpuidProduct { .. }

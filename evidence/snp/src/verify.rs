@@ -78,9 +78,9 @@ impl VerifyReport<'_> {
         ledger.verify(checks::REPORT_SIGNATURE, signature.map_err(|_| Error::SignatureInvalid(vek.kind)))?;
         // Only what a real key signed takes a place in the cache.
         chains.keep(&chain);
-        // 4. Report -> challenge.
+        // 4. Report -> challenge, or what commits to it.
         let fresh = bool::from(report.report_data.ct_eq(self.report_data));
-        ledger.require(checks::CHALLENGE, fresh, || Error::ChallengeMismatch)?;
+        ledger.require(checks::REPORT_DATA, fresh, || Error::ReportDataMismatch)?;
         // 5. What the guest and the platform are.
         self.guest_policy(&report, ledger)?;
         self.platform(&report, ledger)?;

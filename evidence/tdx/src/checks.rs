@@ -64,8 +64,8 @@ evidence_ledger::checks! {
     QUOTE_SIGNATURE = "quote-signature":
         "the attestation key signed the quote",
         "TDX DCAP Quoting Library API, ECDSA signature data";
-    CHALLENGE = "challenge":
-        "REPORTDATA is what the relying party expects",
+    REPORT_DATA = "report-data":
+        "REPORTDATA is exactly what it must be: the relying party's challenge, or what commits to it",
         "TDX Module ABI, REPORTMACSTRUCT";
     NO_DEBUG = "no-debug":
         "the TD can be neither debugged nor profiled",

@@ -57,8 +57,8 @@ pub enum Error {
         found: u16,
     },
     /// REPORTDATA is something else.
-    #[error("REPORTDATA is not the expected challenge")]
-    ChallengeMismatch,
+    #[error("REPORTDATA is not what was expected")]
+    ReportDataMismatch,
     /// The host can look into the TD.
     #[error("the TD can be debugged or profiled (attributes {0:#x})")]
     Debug(u64),
@@ -319,7 +319,7 @@ impl Error {
             Self::Appraisal(_) | Self::AttestationKey | Self::QeIdentity(_) | Self::TcbLevelMissed(_) => {
                 ErrorKind::InconsistentEvidence
             }
-            Self::ChallengeMismatch => ErrorKind::ChallengeMismatch,
+            Self::ReportDataMismatch => ErrorKind::ChallengeMismatch,
             Self::AttributesReserved(_)
             | Self::Debug(_)
             | Self::Migratable

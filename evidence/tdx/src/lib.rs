@@ -3,9 +3,11 @@
 mod anchors;
 mod attributes;
 pub mod checks;
+mod claims;
 mod collateral;
 mod dcap;
 mod error;
+pub mod inspect;
 pub mod launch;
 mod pck;
 mod pcs;

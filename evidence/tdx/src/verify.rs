@@ -105,9 +105,9 @@ impl VerifyQuote<'_> {
         };
         let signature = signed(&point, quote.signed_bytes(), quote.signature());
         ledger.require(checks::QUOTE_SIGNATURE, signature, || Error::QuoteSignature)?;
-        // 4. Quote -> challenge.
+        // 4. Quote -> challenge, or what commits to it.
         let fresh = bool::from(quote.report.report_data.ct_eq(self.report_data));
-        ledger.require(checks::CHALLENGE, fresh, || Error::ChallengeMismatch)?;
+        ledger.require(checks::REPORT_DATA, fresh, || Error::ReportDataMismatch)?;
         // 5. What the TD is.
         self.attributes(&quote.report, ledger)?;
         self.module(&quote.report, ledger)?;

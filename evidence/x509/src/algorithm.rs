@@ -33,6 +33,27 @@ pub static ECDSA_P256_SHA256: &dyn SignatureVerificationAlgorithm = &Algorithm {
     verification: &signature::ECDSA_P256_SHA256_ASN1,
 };
 
+/// RSASSA-PKCS1-v1_5 with SHA-256, modulus of 2048 to 8192 bits (RFC 4055 §5).
+pub static RSA_PKCS1_SHA256: &dyn SignatureVerificationAlgorithm = &Algorithm {
+    public_key: alg_id::RSA_ENCRYPTION,
+    signature: alg_id::RSA_PKCS1_SHA256,
+    verification: &signature::RSA_PKCS1_2048_8192_SHA256,
+};
+
+/// RSASSA-PKCS1-v1_5 with SHA-384, modulus of 2048 to 8192 bits (RFC 4055 §5).
+pub static RSA_PKCS1_SHA384: &dyn SignatureVerificationAlgorithm = &Algorithm {
+    public_key: alg_id::RSA_ENCRYPTION,
+    signature: alg_id::RSA_PKCS1_SHA384,
+    verification: &signature::RSA_PKCS1_2048_8192_SHA384,
+};
+
+/// RSASSA-PKCS1-v1_5 with SHA-512, modulus of 2048 to 8192 bits (RFC 4055 §5).
+pub static RSA_PKCS1_SHA512: &dyn SignatureVerificationAlgorithm = &Algorithm {
+    public_key: alg_id::RSA_ENCRYPTION,
+    signature: alg_id::RSA_PKCS1_SHA512,
+    verification: &signature::RSA_PKCS1_2048_8192_SHA512,
+};
+
 /// id-RSASSA-PSS and RSASSA-PSS-params { [0] sha384, [1] mgf1 sha384, [2] 48, [3] 1 }: RFC 4055 §3.1.
 const PSS_SHA384_EXPLICIT_TRAILER: [u8; 70] = *b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30\x39\
 \xa0\x0f\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\

@@ -1,14 +1,18 @@
 //! One certificate, read once.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     time::{Duration, UNIX_EPOCH},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
-use const_oid::{ObjectIdentifier, db::rfc4519::COMMON_NAME};
+use const_oid::{
+    ObjectIdentifier,
+    db::{rfc4519::COMMON_NAME, rfc5280::ID_CE_KEY_USAGE},
+};
 use der::{Decode, Encode, pem::LineEnding};
-use x509_cert::{name::Name, time::Time};
+use x509_cert::{ext::pkix::KeyUsage, name::Name, time::Time};
 
 use crate::CertificateError;
 
@@ -192,6 +196,26 @@ impl Certificate {
     /// The value of the extension `oid` (the contents of its OCTET STRING); `None` if the certificate has none.
     pub fn extension(&self, oid: ObjectIdentifier) -> Option<&[u8]> {
         self.extensions.iter().find(|(id, _)| *id == oid).map(|(_, value)| value.as_slice())
+    }
+
+    /// What it says, by name, for people to look at.
+    pub fn described(&self) -> BTreeMap<&'static str, String> {
+        BTreeMap::from([
+            ("subject", self.subject.clone()),
+            ("issuer", self.issuer.clone()),
+            ("serial", hex::encode(&self.serial)),
+            ("not-before", Moment(self.window.not_before).to_string()),
+            ("not-after", Moment(self.window.not_after).to_string()),
+            ("spki-sha256", hex::encode(self.spki_sha256)),
+        ])
+    }
+
+    /// Whether keyUsage says that the key signs data (digitalSignature) and no certificates (RFC 5280 §4.2.1.3). A certificate
+    /// without the extension does not say so.
+    pub fn is_for_signing_data(&self) -> bool {
+        let usage = self.extension(ID_CE_KEY_USAGE).map(KeyUsage::from_der);
+        usage
+            .is_some_and(|usage| usage.is_ok_and(|usage| usage.digital_signature() && !usage.key_cert_sign()))
     }
 
     /// The subject as a DER Name.

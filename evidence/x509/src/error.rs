@@ -35,6 +35,12 @@ pub enum CertificateError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PathError {
+    /// None of the certificates at hand is a pinned root.
+    #[error("no pinned root among the certificates at hand, to which {leaf} could lead")]
+    NoPinnedRoot {
+        /// Common name of the leaf.
+        leaf: String,
+    },
     /// A certificate of the path is not yet, or no longer, valid.
     #[error("certificate {subject} is valid {window}, not at {at}")]
     OutsideValidity {

@@ -11,10 +11,13 @@ mod signed;
 #[cfg(test)]
 mod tests;
 
-pub use algorithm::{ECDSA_P256_SHA256, ECDSA_P384_SHA384, RSA_PSS_SHA384, RSA_PSS_SHA384_EXPLICIT_TRAILER};
+pub use algorithm::{
+    ECDSA_P256_SHA256, ECDSA_P384_SHA384, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
+    RSA_PSS_SHA384, RSA_PSS_SHA384_EXPLICIT_TRAILER,
+};
 pub use anchors::{Anchors, Pin};
 pub use certificate::{Certificate, MAX_CERTIFICATE, MAX_PEM, Moment, Window};
 pub use error::{CertificateError, PathError, RevocationListError};
-pub use path::{verify_path, verify_validity};
+pub use path::{Path, Purpose, find_path, verify_path, verify_validity};
 pub use pki_types::{SignatureVerificationAlgorithm, UnixTime};
 pub use revocation::{MAX_REVOCATION_LIST, RevocationList};

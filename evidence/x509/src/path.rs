@@ -3,7 +3,7 @@
 use pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-use crate::{Certificate, Moment, PathError, Window, signed::Signed};
+use crate::{Anchors, Certificate, Moment, PathError, Window, signed::Signed};
 
 /// Verifies that every certificate given is valid at the time `at`, and gives the time for which that holds.
 ///
@@ -27,6 +27,58 @@ pub fn verify_validity(certificates: &[&Certificate], at: UnixTime) -> Result<Wi
     Ok(window)
 }
 
+/// What a leaf's key may be used for: an extended key usage that a path must allow.
+#[derive(Debug, Clone, Copy)]
+pub struct Purpose(KeyUsage);
+
+impl Purpose {
+    /// Keys whose certificates state none: those of processors. One that states others is refused.
+    pub const UNSTATED: Self = Self(KeyUsage::client_auth());
+    /// tcg-kp-AIKCertificate, 2.23.133.8.3 (TCG EK Credential Profile, §3.2.16): stated by the leaf, and allowed by each CA that
+    /// states any.
+    pub const TPM_ATTESTATION_KEY: Self = Self(KeyUsage::required(&[0x67, 0x81, 0x05, 0x08, 0x03]));
+}
+
+/// A path that holds: what stands between a leaf and a pinned root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Path {
+    /// From the leaf's issuer upwards, without the root.
+    pub intermediates: Vec<Certificate>,
+    /// The pinned root.
+    pub root: Certificate,
+}
+
+/// Finds a path `leaf <- intermediates <- root` among `candidates` at the time `at`, and verifies it as [`verify_path`]; the root
+/// is one that `anchors` pin, and valid at that time.
+///
+/// # Errors
+///
+/// [`PathError`]: of the pinned root that was tried last, or that there is none.
+pub fn find_path(
+    leaf: &Certificate,
+    candidates: &[Certificate],
+    anchors: &Anchors,
+    purpose: Purpose,
+    algorithms: &[&'static dyn SignatureVerificationAlgorithm],
+    at: UnixTime,
+) -> Result<Path, PathError> {
+    let intermediates: Vec<&Certificate> = candidates.iter().collect();
+    let mut failed = PathError::NoPinnedRoot { leaf: leaf.subject().to_owned() };
+    for root in candidates.iter().filter(|root| anchors.pins(root.subject(), root)) {
+        let found = verify_validity(&[root], at).and_then(|_| {
+            let path = built_path(leaf, &intermediates, root, purpose, algorithms, at)?;
+            let of = |der: &Vec<u8>| candidates.iter().find(|candidate| candidate.der() == der).cloned();
+            Ok(Path { intermediates: path.iter().filter_map(of).collect(), root: root.clone() })
+        });
+        match found {
+            Ok(path) => return Ok(path),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
 /// Verifies the path `leaf <- intermediates <- root` at the time `at`.
 ///
 /// `root` is trusted because the caller matched it with a pin; this function checks that it verifies under its own key, and
@@ -43,6 +95,18 @@ pub fn verify_path(
     algorithms: &[&'static dyn SignatureVerificationAlgorithm],
     at: UnixTime,
 ) -> Result<(), PathError> {
+    built_path(leaf, intermediates, root, Purpose::UNSTATED, algorithms, at).map(|_| ())
+}
+
+/// The DER of the intermediates that the path goes through, from the leaf's issuer upwards.
+fn built_path(
+    leaf: &Certificate,
+    intermediates: &[&Certificate],
+    root: &Certificate,
+    purpose: Purpose,
+    algorithms: &[&'static dyn SignatureVerificationAlgorithm],
+    at: UnixTime,
+) -> Result<Vec<Vec<u8>>, PathError> {
     // 1. The root signs itself, so that its names and dates are its own words.
     let root_signed =
         Signed::parse(root.der()).is_ok_and(|signed| signed.verifies(root.public_key(), algorithms));
@@ -62,17 +126,17 @@ pub fn verify_path(
     let anchor = anchor_from_trusted_cert(&root_der).map_err(untrusted)?;
     EndEntityCert::try_from(&leaf_der)
         .and_then(|end_entity| {
-            // Attestation keys carry no extended key usage; `client_auth` requires one only where the extension exists.
-            end_entity.verify_for_usage(
+            let anchors = [anchor];
+            let path = end_entity.verify_for_usage(
                 algorithms,
-                &[anchor],
+                &anchors,
                 &intermediate_ders,
                 at,
-                KeyUsage::client_auth(),
+                purpose.0,
                 None,
                 None,
             )?;
-            Ok(())
+            Ok(path.intermediate_certificates().map(|certificate| certificate.der().to_vec()).collect())
         })
         .map_err(untrusted)
 }

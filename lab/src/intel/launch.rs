@@ -5,20 +5,17 @@
     reason = "the lab measures what it made itself, so a failure is a mistake in the lab or the test"
 )]
 
-use aws_lc_rs::digest::{SHA384, digest};
 use ciborium::Value;
 use evidence_tdx::launch::{
     AcpiDigests, AddPages, FirmwareMeasurement, ImageMeasurement, LaunchInputs, LaunchLog, Machine,
     TdHobWitness, measure,
 };
-use serde_json::json;
 use sha3::{Digest as _, Keccak256};
 
 use crate::amd::guest::{MR_CONFIG_DOMAIN, mr_config};
-use crate::keys::{p256_spki, sha256};
-
-/// The type of dstack's runtime events.
-const RUNTIME_EVENT_TYPE: u32 = 0x0800_0001;
+pub use crate::events::Event;
+use crate::events::launch_events;
+use crate::keys::{p256_spki, sha256, sha384};
 
 /// A TD HOB witness, LEB128 in pages of 4 KiB: the base 0x809, the HOB at the base, and two ranges from the base
 /// on: 0 and 7, of 2 and 16 pages.
@@ -67,17 +64,6 @@ pub struct BootEvent {
     pub name: &'static str,
     /// SHA-384, 48 bytes.
     pub digest: [u8; 48],
-}
-
-/// An event that the guest extends into RTMR3.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// What happened.
-    pub name: String,
-    /// The event's data.
-    pub payload: Vec<u8>,
-    /// 1 or 2: which bytes are hashed.
-    pub version: u8,
 }
 
 /// A launch of dstack. [`Self::measurement_cbor`] and [`Self::checksum_file`] follow [`Self::image`] by
@@ -227,7 +213,7 @@ impl Launch {
     /// RTMR3 after [`Self::events`].
     #[must_use]
     pub fn rtmr3(&self) -> [u8; 48] {
-        self.events.iter().fold([0; 48], |value, event| sha384(&[value, event.digest()].concat()))
+        self.events.iter().fold([0; 48], |value, event| sha384(&[value, event.sha384()].concat()))
     }
 
     /// The event with this name.
@@ -304,46 +290,6 @@ impl Launch {
         log.extend([0xFF; 64]);
         log
     }
-}
-
-impl Event {
-    /// An event of the first version.
-    #[must_use]
-    pub fn new(name: &str, payload: &[u8]) -> Self {
-        Self { name: name.to_owned(), payload: payload.to_vec(), version: 1 }
-    }
-
-    /// The digest that is extended: of `type:name:payload` in version 1, of canonical JSON in version 2.
-    #[must_use]
-    pub fn digest(&self) -> [u8; 48] {
-        let Self { name, payload, version } = self;
-        if *version == 2 {
-            let json = json!({ "name": name, "payload": hex::encode(payload), "type": RUNTIME_EVENT_TYPE });
-            return sha384(json.to_string().as_bytes());
-        }
-        sha384(&[&RUNTIME_EVENT_TYPE.to_le_bytes()[..], b":", name.as_bytes(), b":", payload].concat())
-    }
-}
-
-/// The events of a launch in dstack's order, and one of the application.
-fn launch_events(app_compose: &[u8], kms_root_spki: &[u8]) -> Vec<Event> {
-    let compose_hash = sha256(app_compose);
-    let short = |hash: [u8; 32]| hash.into_iter().take(20).collect::<Vec<_>>();
-    let key_provider = format!(r#"{{"name":"kms","id":"{}"}}"#, hex::encode(kms_root_spki));
-    vec![
-        Event::new("system-preparing", b""),
-        Event::new("app-id", &short(compose_hash)),
-        Event::new("compose-hash", &compose_hash),
-        Event::new("instance-id", &short(sha256(&compose_hash))),
-        Event::new("boot-mr-done", b""),
-        Event::new("key-provider", key_provider.as_bytes()),
-        Event::new("system-ready", b""),
-        Event::new("application-started", b"lab"),
-    ]
-}
-
-fn sha384(bytes: &[u8]) -> [u8; 48] {
-    digest(&SHA384, bytes).as_ref().try_into().expect("SHA-384 has 48 bytes")
 }
 
 /// A length of 32 bits, and the bytes.

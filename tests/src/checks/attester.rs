@@ -8,26 +8,33 @@ use std::{
 
 use backend_api::{
     AttesterRole, Authority, BackendId, BackendPolicy, BindInput, BindingGraph, Challenge, Check, CheckInfo,
-    Claims, CollectRequest, Descriptor, Endorsements, ErrorKind, Guest, Ledger, Limits, MediaType, Presence,
-    ReferenceValues, Result, Role, RuntimeEvent, RuntimeMechanism, TrustAnchors, VerifiedEvidence,
-    VerifyInput,
+    Claims, CollectRequest, Descriptor, Endorsements, ErrorKind, EvidenceKind, Guest, Ledger, Limits,
+    MediaType, Presence, ReferenceValues, Result, Role, RuntimeEvent, RuntimeMechanism, TrustAnchors,
+    VerifiedEvidence, VerifyInput,
 };
 
 use super::descriptor::is_line;
 use crate::{Case, Failure, Outcome, Subject, judge::guarded};
 
-/// A backend that there is not.
-static STRANGER: Descriptor = Descriptor {
-    id: BackendId::new("stranger"),
-    role: Role::Cpu,
-    summary: "stands for every other backend",
-    media_types: &[MediaType::new("application/vnd.stranger")],
-    attester: AttesterRole::Absent,
-    runtime: RuntimeMechanism::None { reason: "it stands for others" },
-    verify_checks: &[&[CheckInfo { check: STRANGE, establishes: "nothing", source: "this file" }]],
-    bind_checks: &[],
-    trust_anchors: TrustAnchors::default,
-};
+/// A backend that there is not. It claims the kind of Evidence that it is asked about, so that only the witness tells
+/// whose it is.
+fn stranger(media_type: &MediaType) -> Descriptor {
+    let kind = EvidenceKind {
+        media_type: media_type.clone(),
+        verify_checks: &[&[CheckInfo { check: STRANGE, establishes: "nothing", source: "this file" }]],
+    };
+    Descriptor {
+        id: BackendId::new("stranger"),
+        role: Role::Cpu,
+        summary: "stands for every other backend",
+        // A descriptor lives as long as its program.
+        kinds: vec![kind].leak(),
+        attester: AttesterRole::Absent,
+        runtime: RuntimeMechanism::None { reason: "it stands for others" },
+        bind_checks: &[],
+        trust_anchors: TrustAnchors::default,
+    }
+}
 
 const STRANGE: Check = Check::new("strange");
 
@@ -76,7 +83,7 @@ fn strange(input: &VerifyInput<'_>) -> Result<VerifiedEvidence> {
     ledger.not_performed(STRANGE, "there is nothing to check");
     let graph = BindingGraph::default().link("nobody", "nothing", "no means", Authority::Asserted);
     VerifiedEvidence::assertion(
-        &STRANGER,
+        &stranger(input.evidence.media_type()),
         input,
         ledger,
         graph,

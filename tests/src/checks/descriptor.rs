@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use backend_api::{ErrorKind, MediaType, Register, RuntimeMechanism};
+use backend_api::{Descriptor, ErrorKind, EvidenceKind, MediaType, Register, RuntimeMechanism};
 use serde_json::{Value, json};
 
 use crate::{Failure, Outcome, Subject, judge::guarded};
 
-/// The descriptor keeps to its grammar: id, media types, names of checks (each once), trust anchors, texts.
+/// The descriptor keeps to its grammar: id, kinds of Evidence, names of checks (each once for a kind),
+/// trust anchors, texts.
 ///
 /// # Errors
 ///
@@ -21,9 +22,9 @@ pub fn descriptor_is_valid(subject: &dyn Subject) -> Outcome {
     ensure!(descriptor.id.is_valid(), "id {:?} is not [a-z0-9-]{{1,64}}", descriptor.id.as_str());
     ensure!(is_line(descriptor.summary), "summary is not one line of text");
 
-    ensure!(!descriptor.media_types.is_empty(), "there is no media type");
+    ensure!(!descriptor.kinds.is_empty(), "there is no media type");
     let mut media_types = BTreeSet::new();
-    for media_type in descriptor.media_types {
+    for media_type in descriptor.media_types() {
         let parsed = MediaType::parse(media_type.as_str());
         ensure!(
             parsed.as_ref().is_ok_and(|parsed| parsed == media_type),
@@ -43,15 +44,7 @@ pub fn descriptor_is_valid(subject: &dyn Subject) -> Outcome {
         }
     }
 
-    ensure!(descriptor.verify_checks.iter().any(|group| !group.is_empty()), "verify declares no check");
-    let mut names = BTreeSet::new();
-    for info in descriptor.checks() {
-        let name = info.check.name();
-        ensure!(is_kebab_case(name), "check {name:?} is not lower-case words joined by hyphens");
-        ensure!(names.insert(name), "check {name} is declared twice");
-        ensure!(is_line(info.establishes), "check {name} does not say in one line what it establishes");
-        ensure!(is_line(info.source), "check {name} does not name its source");
-    }
+    checks_are_valid(descriptor)?;
 
     let anchors = (descriptor.trust_anchors)();
     ensure!(!anchors.0.is_empty(), "there is no trust anchor");
@@ -61,6 +54,26 @@ pub fn descriptor_is_valid(subject: &dyn Subject) -> Outcome {
         ensure!(anchor.spki_sha256 != [0; 32], "trust anchor {} pins no key", anchor.subject);
         let again = anchors.0.iter().skip(index.saturating_add(1)).any(|other| other == anchor);
         ensure!(!again, "trust anchor {} stands twice", anchor.subject);
+    }
+    Ok(())
+}
+
+/// Every kind of Evidence has checks. A name stands once among those of a kind and of `bind_runtime`. In two kinds one name may be
+/// put in the words of two technologies.
+fn checks_are_valid(descriptor: &Descriptor) -> Outcome {
+    for EvidenceKind { media_type, verify_checks } in descriptor.kinds {
+        ensure!(
+            verify_checks.iter().any(|group| !group.is_empty()),
+            "{media_type}: verify declares no check"
+        );
+        let mut names = BTreeSet::new();
+        for info in verify_checks.iter().chain(descriptor.bind_checks).flat_map(|group| group.iter()) {
+            let name = info.check.name();
+            ensure!(is_kebab_case(name), "check {name:?} is not lower-case words joined by hyphens");
+            ensure!(names.insert(name), "{media_type}: check {name} is declared twice");
+            ensure!(is_line(info.establishes), "check {name} does not say in one line what it establishes");
+            ensure!(is_line(info.source), "check {name} does not name its source");
+        }
     }
     Ok(())
 }
@@ -87,7 +100,7 @@ pub fn registered_exactly_once(subject: &dyn Subject) -> Outcome {
             other.crate_name,
             others.id
         );
-        let shared = descriptor.media_types.iter().find(|media_type| others.media_types.contains(media_type));
+        let shared = descriptor.media_types().find(|media_type| others.kind(media_type).is_some());
         if let Some(media_type) = shared {
             return Err(Failure::new(format_args!("{} claims the media type {media_type} too", others.id)));
         }

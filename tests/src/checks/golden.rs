@@ -17,7 +17,7 @@ pub fn golden_cases_are_accepted(subject: &dyn Subject) -> Outcome {
     let backend = subject.backend();
     let descriptor = backend.descriptor();
     let cases = subject.golden();
-    for media_type in descriptor.media_types {
+    for media_type in descriptor.media_types() {
         let covered = cases.iter().any(|case| case.evidence.media_type() == media_type);
         ensure!(covered, "no golden case has the media type {media_type}");
     }
@@ -62,8 +62,8 @@ pub fn golden_cases_are_accepted(subject: &dyn Subject) -> Outcome {
     Ok(())
 }
 
-/// The ledgers of `verify` and `bind_runtime` list every check that the descriptor declares, once, in its order, and give a
-/// reason for each that was not performed.
+/// The ledgers of `verify` and `bind_runtime` list every check that the descriptor declares for this kind of Evidence,
+/// once, in its order, and give a reason for each that was not performed.
 ///
 /// # Errors
 ///
@@ -73,8 +73,12 @@ pub fn ledgers_list_every_check_in_order(subject: &dyn Subject) -> Outcome {
     let descriptor = backend.descriptor();
     for case in subject.golden() {
         let accepted = judge(backend, &case).accepted(&case.name)?;
+        let media_type = accepted.verified.media_type();
+        let Some(kind) = descriptor.kind(media_type) else {
+            return Err(Failure::new(format_args!("{}: {media_type} is not declared", case.name)));
+        };
         for (stage, groups, ledger) in [
-            ("verify", descriptor.verify_checks, accepted.verified.ledger()),
+            ("verify", kind.verify_checks, accepted.verified.ledger()),
             ("bind_runtime", descriptor.bind_checks, accepted.binding.ledger()),
         ] {
             ledger_is_complete(groups, ledger)

@@ -126,7 +126,7 @@ pub(super) fn other_anchors(case: &Case, vendor: &TrustAnchors) -> Vec<(&'static
 /// The Evidence that was not.
 pub fn foreign_evidence_is_refused(subject: &dyn Subject) -> Outcome {
     let backend = subject.backend();
-    let own = backend.descriptor().media_types;
+    let own = backend.descriptor();
     for case in subject.golden() {
         for evidence in foreign(subject, &case) {
             let what = format!("{}: {evidence:?}", case.name);
@@ -139,7 +139,7 @@ pub fn foreign_evidence_is_refused(subject: &dyn Subject) -> Outcome {
             ensure!(NOT_OURS.contains(&kind), "{what}: expected one of {NOT_OURS:?}, found {kind:?}");
         }
         for (evidence, media_type) in
-            subject.foreign().iter().flat_map(|evidence| own.iter().map(move |own| (evidence, own)))
+            subject.foreign().iter().flat_map(|evidence| own.media_types().map(move |own| (evidence, own)))
         {
             let evidence = Evidence::new(media_type.clone(), evidence.bytes().to_vec());
             let what = format!("{}: another backend's bytes as {evidence:?}", case.name);
@@ -151,12 +151,12 @@ pub fn foreign_evidence_is_refused(subject: &dyn Subject) -> Outcome {
 
 /// The subject's foreign Evidence, and the case's own bytes under other media types.
 pub(super) fn foreign(subject: &dyn Subject, case: &Case) -> Vec<Evidence> {
-    let own = subject.backend().descriptor().media_types;
+    let own = subject.backend().descriptor();
     let mut media_types: Vec<MediaType> =
-        backend_api::linked().flat_map(|other| other.backend.descriptor().media_types).cloned().collect();
+        backend_api::linked().flat_map(|other| other.backend.descriptor().media_types()).cloned().collect();
     media_types.push(MediaType::new("application/octet-stream"));
     media_types.extend(MediaType::parse(&format!("{}x", case.evidence.media_type())));
-    media_types.retain(|media_type| !own.contains(media_type));
+    media_types.retain(|media_type| own.kind(media_type).is_none());
     let bytes = case.evidence.bytes();
     let relabelled = media_types.into_iter().map(|media_type| Evidence::new(media_type, bytes.to_vec()));
     subject.foreign().into_iter().chain(relabelled).collect()

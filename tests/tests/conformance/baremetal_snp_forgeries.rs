@@ -81,7 +81,7 @@ fn reports() -> Vec<Forgery> {
         guest("report-signature", ErrorKind::BadSignature, |guest| {
             guest.vek.key = lab::keys::EcKey::from_label("another chip");
         }),
-        evidence("challenge", ErrorKind::ChallengeMismatch, |evidence| {
+        evidence("report-data", ErrorKind::ChallengeMismatch, |evidence| {
             let other = challenge().map(|byte| !byte);
             evidence.report = ByteBuf::from(Guest::new(Product::Milan).report_for(&other));
         }),

@@ -202,7 +202,7 @@ fn real_dstack(folder: &Path) -> Case {
 }
 
 /// Collateral in `dcap-qvl`'s layout, and the first and the last second in which all of it is current.
-fn real_endorsements(collateral: &Value) -> (Vec<Given>, [u64; 2]) {
+pub(crate) fn real_endorsements(collateral: &Value) -> (Vec<Given>, [u64; 2]) {
     let text = |key: &str| collateral[key].as_str().unwrap();
     let signers = Certificate::parse_der_or_pem(text("tcb_info_issuer_chain").as_bytes()).unwrap();
     let root = signers.last().unwrap();

@@ -76,7 +76,7 @@ fn quotes() -> Vec<Forgery> {
         guest("quote-signature", ErrorKind::BadSignature, |guest| {
             guest.quote.signing_key_label = Some("a stranger".to_owned());
         }),
-        evidence("challenge", ErrorKind::ChallengeMismatch, |evidence| {
+        evidence("report-data", ErrorKind::ChallengeMismatch, |evidence| {
             evidence.quote = TdGuest::new().quote_for(&challenge().map(|byte| !byte)).into();
         }),
         guest("no-debug", FORBIDDEN, |guest| guest.quote.body.td_attributes |= 1),

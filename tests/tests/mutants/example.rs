@@ -9,8 +9,9 @@ use aws_lc_rs::{
 };
 use backend_api::{
     AttestationBackend, Authority, BackendPolicy, BindInput, BindingGraph, CheckInfo, Claims, CollectRequest,
-    Descriptor, EndorsementKind, EndorsementRequest, Endorsements, Error, ErrorKind, Evidence, Failed, Field,
-    Guest, Identity, Lane, Ledger, Result, Role, RuntimeBinding, VerifiedEvidence, VerifyInput,
+    Descriptor, EndorsementKind, EndorsementRequest, Endorsements, Error, ErrorKind, Evidence, EvidenceKind,
+    Failed, Field, Guest, Identity, Lane, Ledger, Result, Role, RuntimeBinding, VerifiedEvidence,
+    VerifyInput,
 };
 
 use crate::platform::{
@@ -93,9 +94,7 @@ impl Example {
     }
 
     fn payload<'a>(&self, evidence: &'a Evidence) -> Result<Parts<'a>, Refusal> {
-        if !self.descriptor.media_types.contains(evidence.media_type())
-            && self.defect != Defect::TakesAnyMediaType
-        {
+        if self.descriptor.kind(evidence.media_type()).is_none() && self.defect != Defect::TakesAnyMediaType {
             return Err(refusal(ErrorKind::UnsupportedEvidence, "media type is of another backend"));
         }
         let mut bytes = evidence.bytes();
@@ -214,20 +213,10 @@ impl Example {
         detail: Measured,
     ) -> Result<VerifiedEvidence> {
         const SHORT: &[CheckInfo] = VERIFY_CHECKS.split_at(7).0;
-        let Descriptor { id, role, summary, media_types, attester, runtime, bind_checks, .. } =
-            *self.descriptor;
-        let descriptor = Descriptor {
-            id,
-            role,
-
-            summary,
-            media_types,
-            attester,
-            runtime,
-            verify_checks: &[SHORT],
-            bind_checks,
-            trust_anchors: crate::platform::trust_anchors,
-        };
+        let media_type = input.evidence.media_type().clone();
+        let kinds = vec![EvidenceKind { media_type, verify_checks: &[SHORT] }];
+        // A descriptor lives as long as its program.
+        let descriptor = Descriptor { kinds: kinds.leak(), ..*self.descriptor };
         let mut short = Ledger::default();
         for entry in &ledger.entries()[..7] {
             short.record(entry.check, Ok(())).map_err(|failed| self.refused(failed))?;
@@ -333,7 +322,7 @@ impl AttestationBackend for Example {
 
     async fn collect(&self, _: &Guest, _: &CollectRequest) -> Result<Evidence> {
         if self.defect == Defect::CollectsThoughItSaysItCannot {
-            return Ok(Evidence::new(self.descriptor.media_types[0].clone(), Vec::new()));
+            return Ok(Evidence::new(self.descriptor.kinds[0].media_type.clone(), Vec::new()));
         }
         Err(Error::new(ErrorKind::Unsupported, "the example has no device").in_backend(self.descriptor.id))
     }

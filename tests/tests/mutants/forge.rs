@@ -52,7 +52,7 @@ impl Subjected {
             std::array::from_fn(|index| u8::try_from(index).unwrap().wrapping_mul(29) ^ 0x71);
         let fields = [b"EXE1", public(&key(root)), &CHIP, &challenge, &MEASUREMENT].concat();
         let evidence =
-            Evidence::new(self.backend().descriptor().media_types[0].clone(), signed(&key(2), &fields));
+            Evidence::new(self.backend().descriptor().kinds[0].media_type.clone(), signed(&key(2), &fields));
         let spki_sha256 = spki_sha256(public(&key(1)));
         let anchors = TrustAnchors(vec![TrustAnchor { subject: ROOT.into(), spki_sha256 }]);
         let [not_before, not_after] = CERTIFICATE_VALIDITY;

@@ -83,5 +83,5 @@ fn a_known_platform_vouches_for_no_other_quote() {
     }
     let mut other = scene.clone();
     other.challenge[63] ^= 1;
-    assert_eq!(failed_check(other.judge_by(&verifier, &scene.payload_with(quote))), "challenge");
+    assert_eq!(failed_check(other.judge_by(&verifier, &scene.payload_with(quote))), "report-data");
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Both, CONFIG, VmConfigError};
 use crate::image::ImageMaterial;
-use crate::json::{Base64, JsonError, Object};
+use evidence_json::{Base64, JsonError, Object};
 
 pub(super) const TDX_MEASUREMENT: &str = "tdx_measurement";
 

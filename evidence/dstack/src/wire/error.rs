@@ -1,7 +1,7 @@
 //! Why an attestation was refused.
 
 use super::MAX_ATTESTATION;
-use crate::json::JsonError;
+use evidence_json::JsonError;
 
 /// Why an attestation could not be decoded or encoded. Offsets are in bytes from the start of the input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

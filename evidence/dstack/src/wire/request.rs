@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Attestation, MAX_ATTESTATION, MAX_EVENTS, Platform, WireError, count, v0, v1, within_limit};
 use crate::events::{EventVersion, TdxEvent};
-use crate::json::{Hex, JsonError, Object, parse_value};
+use evidence_json::{Hex, JsonError, Object, parse_value};
 
 /// The longest request, in bytes: an attestation of [`MAX_ATTESTATION`] bytes in hex, and 64 KiB around it.
 pub const MAX_REQUEST: usize = 2 * MAX_ATTESTATION + 64 * 1024;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::events::{EventVersion, RUNTIME_EVENT_TYPE};
-use crate::json::JsonError;
 use crate::vectors;
+use evidence_json::JsonError;
 
 mod oracle;
 mod round_trips;

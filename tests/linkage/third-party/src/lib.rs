@@ -1,7 +1,8 @@
 //! A third party's backend.
 
 use backend_api::{
-    AttesterRole, BackendId, Descriptor, MediaType, Role, RuntimeMechanism, TrustAnchors, register,
+    AttesterRole, BackendId, Descriptor, EvidenceKind, MediaType, Role, RuntimeMechanism, TrustAnchors,
+    register,
 };
 use stub::Stub;
 
@@ -9,10 +10,12 @@ static DESCRIPTOR: Descriptor = Descriptor {
     id: BackendId::new("third-party"),
     role: Role::Cpu,
     summary: "verifies nothing",
-    media_types: &[MediaType::new("application/vnd.example.third-party")],
+    kinds: &[EvidenceKind {
+        media_type: MediaType::new("application/vnd.example.third-party"),
+        verify_checks: &[],
+    }],
     attester: AttesterRole::Absent,
     runtime: RuntimeMechanism::None { reason: "a stub" },
-    verify_checks: &[],
     bind_checks: &[],
     trust_anchors: TrustAnchors::default,
 };

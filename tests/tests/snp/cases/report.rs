@@ -59,5 +59,5 @@ cases! {
         let byte = scene.guest.report.measurement[0] ^ 1;
         scene.guest.report.patches_after = vec![(0x90, vec![byte])];
     };
-    "challenge", "another challenge": |scene| scene.challenge[63] ^= 1;
+    "report-data", "another challenge": |scene| scene.challenge[63] ^= 1;
 }

@@ -70,7 +70,7 @@ cases! {
         let quote = &mut scene.guest.quote;
         quote.patches_after = vec![(quote.layout().body + 136, vec![!quote.body.mrtd[0]])];
     };
-    "challenge", "another challenge": |scene| scene.challenge[63] ^= 1;
+    "report-data", "another challenge": |scene| scene.challenge[63] ^= 1;
 }
 
 /// What the QE report commits to where nothing says otherwise.

@@ -21,7 +21,7 @@ pub(super) const CHANGES: &[(&str, &str, Change)] = &[
             *byte ^= 1;
         }
     }),
-    ("another challenge", "challenge", |_, trial| trial.challenge = OTHER_CHALLENGE),
+    ("another challenge", "report-data", |_, trial| trial.challenge = OTHER_CHALLENGE),
     ("another chip's VCEK", "vek-hwid", |guest, trial| {
         let other = VekSpec {
             hwid: Some(vec![7; 64]),

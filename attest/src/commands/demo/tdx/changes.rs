@@ -29,7 +29,7 @@ pub(super) const CHANGES: &[(&str, &str, Change)] = &[
             *byte ^= 1;
         }
     }),
-    ("another challenge", "challenge", |_, trial| trial.challenge = OTHER_CHALLENGE),
+    ("another challenge", "report-data", |_, trial| trial.challenge = OTHER_CHALLENGE),
     ("debugging allowed, signed anew", "no-debug", |guest, trial| {
         sign_anew(guest, trial, |guest| guest.quote.body.td_attributes |= 1);
     }),

@@ -1,4 +1,4 @@
-//! Strict JSON objects: bounded, without duplicate keys at any depth, every key accounted for.
+#![doc = include_str!("../README.md")]
 
 use std::cell::RefCell;
 use std::fmt;
@@ -85,24 +85,39 @@ pub enum JsonError {
 
 /// A JSON object whose keys are taken one by one.
 #[derive(Debug)]
-pub(crate) struct Object {
+pub struct Object {
     document: &'static str,
     entries: Map<String, Value>,
 }
 
 impl Object {
-    pub(crate) fn parse(document: &'static str, text: &str, limit: usize) -> Result<Self, JsonError> {
+    /// The object that `text` spells, which errors call `document`.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`] for more than `limit` bytes, for what is no strict JSON, and for what is no object.
+    pub fn parse(document: &'static str, text: &str, limit: usize) -> Result<Self, JsonError> {
         Self::from_value(document, parse_value(document, text, limit)?)
     }
 
-    pub(crate) fn from_value(document: &'static str, value: Value) -> Result<Self, JsonError> {
+    /// The object that `value` is.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError::WrongType`].
+    pub fn from_value(document: &'static str, value: Value) -> Result<Self, JsonError> {
         match value {
             Value::Object(entries) => Ok(Self { document, entries }),
             _ => Err(JsonError::WrongType { document, key: "document", expected: "an object" }),
         }
     }
 
-    pub(crate) fn optional<T: FromJson>(&mut self, key: &'static str) -> Result<Option<T>, JsonError> {
+    /// Takes the value of `key`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError::WrongType`], [`JsonError::Length`].
+    pub fn optional<T: FromJson>(&mut self, key: &'static str) -> Result<Option<T>, JsonError> {
         let document = self.document;
         let Some(value) = self.entries.remove(key) else {
             return Ok(None);
@@ -113,16 +128,27 @@ impl Object {
         })
     }
 
-    pub(crate) fn required<T: FromJson>(&mut self, key: &'static str) -> Result<T, JsonError> {
+    /// Takes the value of `key`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Object::optional`], and [`JsonError::MissingKey`].
+    pub fn required<T: FromJson>(&mut self, key: &'static str) -> Result<T, JsonError> {
         self.optional(key)?.ok_or(JsonError::MissingKey { document: self.document, key })
     }
 
     /// The entries that were not taken.
-    pub(crate) fn rest(self) -> Map<String, Value> {
+    #[must_use]
+    pub fn rest(self) -> Map<String, Value> {
         self.entries
     }
 
-    pub(crate) fn finish(self) -> Result<(), JsonError> {
+    /// Nothing is left that was not taken.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError::UnknownKey`].
+    pub fn finish(self) -> Result<(), JsonError> {
         match self.entries.into_iter().next() {
             None => Ok(()),
             Some((key, _)) => Err(JsonError::UnknownKey { document: self.document, key }),
@@ -131,15 +157,29 @@ impl Object {
 }
 
 /// Why a value is not of the type asked for.
-pub(crate) enum Mismatch {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    /// Another type, or another form.
     Type,
-    Length { expected: usize, found: usize },
+    /// A byte string of another length.
+    Length {
+        /// The length expected in bytes.
+        expected: usize,
+        /// The length found in bytes.
+        found: usize,
+    },
 }
 
 /// What a JSON value of a document can be.
-pub(crate) trait FromJson: Sized {
+pub trait FromJson: Sized {
+    /// What the value must be, for errors.
     const EXPECTED: &'static str;
 
+    /// Reads the value.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`].
     fn from_json(value: Value) -> Result<Self, Mismatch>;
 }
 
@@ -198,7 +238,8 @@ impl<T: FromJson> FromJson for Vec<T> {
 }
 
 /// Bytes in hexadecimal of either case, without prefix.
-pub(crate) struct Hex(pub(crate) Vec<u8>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hex(pub Vec<u8>);
 
 impl FromJson for Hex {
     const EXPECTED: &'static str = "a hex string";
@@ -218,7 +259,8 @@ impl<const N: usize> FromJson for [u8; N] {
 }
 
 /// Bytes in padded standard base64 (RFC 4648 section 4).
-pub(crate) struct Base64(pub(crate) Vec<u8>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base64(pub Vec<u8>);
 
 impl FromJson for Base64 {
     const EXPECTED: &'static str = "a base64 string";
@@ -229,7 +271,11 @@ impl FromJson for Base64 {
 }
 
 /// The value that `text` spells, if it is strict JSON of at most `limit` bytes.
-pub(crate) fn parse_value(document: &'static str, text: &str, limit: usize) -> Result<Value, JsonError> {
+///
+/// # Errors
+///
+/// [`JsonError::TooLarge`], [`JsonError::Syntax`], [`JsonError::DuplicateKey`].
+pub fn parse_value(document: &'static str, text: &str, limit: usize) -> Result<Value, JsonError> {
     if text.len() > limit {
         return Err(JsonError::TooLarge { document, limit, found: text.len() });
     }

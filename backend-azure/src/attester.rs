@@ -1,0 +1,324 @@
+//! In the guest: detect, collect, extend.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::{self, sleep},
+    time::{Duration, Instant},
+};
+
+use backend_api::{
+    CollectRequest, Detection, Error as ApiError, ErrorKind, Evidence, Extension, Guest, Presence, Probe,
+    Result, RuntimeEvent,
+};
+use evidence_attester::{
+    DeviceError, IoFailure, Journal, JournalError, Register, Snapshot, device,
+    dmi::Cloud,
+    read_if_present,
+    tpm::{Pcr, Tpm, TpmError},
+};
+use evidence_event_log::{EventLog, runtime, tcg};
+use evidence_tdx::{Error as TdQuoteError, Quote};
+use evidence_tpm::without_padding;
+
+use crate::{
+    AzureEvidence, Error, ID, MAX_AK_CERTIFICATE, Profile, RuntimeData, Tee, V1_PCRS,
+    bind::{BANK, RUNTIME_PCR},
+    hcl::{HclReport, MAX_HCL_REPORT},
+    imds::{BASE_URL, Imds, ImdsError, SERVICE},
+    media_type,
+    td_report::TdReportStruct,
+    v1_extra_data,
+};
+
+/// What a vTPM of Azure keeps, and where (openvmm, `tpm_lib`).
+mod nv {
+    /// The report of the paravisor. To read its first byte makes a new one, if the last one is older than two seconds.
+    pub(super) const HCL_REPORT: u32 = 0x0140_0001;
+    /// What the guest wants to be in the next report: 64 bytes.
+    pub(super) const USER_DATA: u32 = 0x0140_0002;
+    /// The certificate of the attestation key.
+    pub(super) const AK_CERTIFICATE: u32 = 0x01C1_01D0;
+}
+
+/// The attestation key.
+const AK: u32 = 0x8100_0003;
+
+/// How long is waited for others who collect or extend.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the lock of the event log is waited for: less, so that it is named as what was waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(45);
+
+/// How long a new report of the paravisor is waited for. It takes up to three seconds.
+const REPORT_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How often it is looked at.
+const REPORT_INTERVAL: Duration = Duration::from_millis(400);
+
+/// How long detection waits for the TPM.
+const DETECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The log of the boot, below the guest's root.
+const BOOT_LOG: &str = "sys/kernel/security/tpm0/binary_bios_measurements";
+
+/// Why a guest could not collect or extend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttesterError {
+    /// What the vTPM keeps is not in its format.
+    #[error("from the vTPM: {0}")]
+    Format(#[from] Error),
+    /// A file could not be read.
+    #[error(transparent)]
+    Io(#[from] IoFailure),
+    /// The metadata service did not answer.
+    #[error(transparent)]
+    Metadata(#[from] ImdsError),
+    /// There is no report of a paravisor.
+    #[error("vTPM has no report of a paravisor at 0x01400001: expected a confidential VM of Azure")]
+    NoHclReport,
+    /// Events could not be extended or loaded.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The quote is of another state.
+    #[error("PCR14 of the quote is not the value that the log accounts for")]
+    OtherRegister,
+    /// The report of the paravisor does not follow what the guest asks for.
+    #[error(
+        "report of the paravisor still has other user-data {waited_ms} ms after the challenge was written"
+    )]
+    StaleHclReport {
+        /// How long it was waited for.
+        waited_ms: u64,
+    },
+    /// What came as a TD quote is none.
+    #[error("from the metadata service: {0}")]
+    TdQuote(#[from] TdQuoteError),
+    /// The vTPM.
+    #[error(transparent)]
+    Tpm(#[from] TpmError),
+}
+
+impl AttesterError {
+    const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Format(_) | Self::TdQuote(_) => ErrorKind::MalformedEvidence,
+            Self::Io(_) | Self::StaleHclReport { .. } => ErrorKind::DeviceUnavailable,
+            Self::Metadata(ImdsError::Unreachable { .. } | ImdsError::Status { .. }) => {
+                ErrorKind::SourceUnavailable
+            }
+            Self::Metadata(_) => ErrorKind::InvalidEndorsements,
+            Self::NoHclReport => ErrorKind::Unsupported,
+            Self::Journal(error) => error.kind(),
+            Self::OtherRegister => ErrorKind::EventLogMismatch,
+            Self::Tpm(error) => error.kind(),
+        }
+    }
+}
+
+/// Where a guest is reached.
+#[derive(Debug, Clone)]
+struct Place {
+    root: PathBuf,
+    tcti: Option<String>,
+    metadata: String,
+}
+
+impl Place {
+    fn of(guest: &Guest) -> Self {
+        Self {
+            root: guest.root().to_owned(),
+            tcti: guest.tcti().map(str::to_owned),
+            metadata: guest.metadata(SERVICE).unwrap_or(BASE_URL).to_owned(),
+        }
+    }
+
+    fn tpm(&self) -> std::result::Result<Tpm, TpmError> {
+        Tpm::open(&self.root, self.tcti.as_deref())
+    }
+
+    /// What stands for the TPM where one at a time may work on it.
+    fn device(&self) -> PathBuf {
+        let device = Tpm::device(&self.root).unwrap_or_else(|_| self.root.join("dev/tpmrm0"));
+        self.tcti.as_ref().map_or(device, PathBuf::from)
+    }
+
+    fn journal(&self) -> Journal {
+        Journal::at(&self.root).with_lock_deadline(LOCK_PATIENCE)
+    }
+}
+
+/// Looks for what Azure's firmware says, and for a report of its paravisor; changes nothing.
+pub(crate) fn detect(guest: &Guest) -> Detection {
+    let mut probe = Probe::of(guest);
+    if Cloud::of(guest.root()) != Some(Cloud::Azure) {
+        probe.note("the firmware does not say Microsoft Azure");
+        return probe.concludes(Presence::Absent);
+    }
+    probe.note("the firmware says Microsoft Azure");
+    let place = Place::of(guest);
+    let (found, answer) = mpsc::channel();
+    // A TPM that does not answer keeps a thread, and not the caller.
+    thread::spawn(move || found.send(place.tpm().and_then(|mut tpm| tpm.nv_exists(nv::HCL_REPORT))));
+    let (presence, reason) = match answer.recv_timeout(DETECT_PATIENCE) {
+        Ok(Ok(true)) => (Presence::Certain, "the vTPM has a report of a paravisor at 0x01400001".to_owned()),
+        Ok(Ok(false)) => (Presence::Absent, "the vTPM has no report of a paravisor at 0x01400001".to_owned()),
+        Ok(Err(error)) => (Presence::Possible, error.to_string()),
+        Err(_) => {
+            (Presence::Possible, format!("the vTPM did not answer within {} s", DETECT_PATIENCE.as_secs()))
+        }
+    };
+    probe.note(reason);
+    probe.concludes(presence)
+}
+
+pub(crate) async fn collect(guest: &Guest, request: &CollectRequest) -> Result<Evidence> {
+    let (place, request) = (Place::of(guest), request.clone());
+    let deadline = PATIENCE.saturating_add(request.deadline);
+    let device = place.device();
+    let work = move || collect_from(&place, &request);
+    let (tee, evidence) = device::run(device, deadline, work).await.map_err(failed)?;
+    Ok(Evidence::new(media_type(tee, Profile::V1), evidence.encode()))
+}
+
+pub(crate) async fn extend_runtime(guest: &Guest, event: &RuntimeEvent) -> Result<Extension> {
+    let place = Place::of(guest);
+    let event = runtime::RuntimeEvent {
+        name: event.name().to_owned(),
+        payload: event.payload().to_vec(),
+        // What every dstack reads. A name holds no colon, so that name and payload cannot be taken for one another.
+        version: runtime::EventVersion::V1,
+    };
+    let device = place.device();
+    let work = move || {
+        let tpm = Arc::new(Mutex::new(place.tpm()?));
+        let mut pcrs = Pcr::all_banks(&tpm, RUNTIME_PCR)?;
+        Ok(place.journal().extend(&event, &mut registers(&mut pcrs))?)
+    };
+    let extended = device::run(device, PATIENCE, work).await.map_err(failed)?;
+    let recovered = extended.recovered.map(|event| event.name);
+    Ok(Extension::new(extended.digests).after_recovery_of(recovered))
+}
+
+fn failed(error: DeviceError<AttesterError>) -> ApiError {
+    let kind = error.kind(AttesterError::kind);
+    match error {
+        DeviceError::Work(error) => ApiError::with_source(kind, error),
+        other => ApiError::with_source(kind, other),
+    }
+    .in_backend(ID)
+}
+
+/// Report first: the quote commits to it. What the host serves is asked for last, because it may keep one waiting.
+fn collect_from(
+    place: &Place,
+    request: &CollectRequest,
+) -> std::result::Result<(Tee, AzureEvidence), AttesterError> {
+    let challenge = request.challenge.as_bytes();
+    let mut tpm = place.tpm()?;
+    let hcl_report = hcl_report(&mut tpm, challenge, request.deadline)?;
+    let hcl = HclReport::parse(&hcl_report)?;
+    let tee = hcl.tee().ok_or(Error::HclReportType {
+        expected: Tee::Snp.report_type(),
+        tee: Tee::Snp.name(),
+        found: hcl.report_type,
+    })?;
+    let ak_certificate = tpm.nv_read(nv::AK_CERTIFICATE, MAX_AK_CERTIFICATE)?;
+    let mut evidence = quote_and_log(place, tpm, &v1_extra_data(challenge, hcl.without_padding))?;
+    evidence.boot_log = boot_log(place, &evidence)?.map(Into::into);
+    // An index that was never written holds no certificate.
+    let certificate = ak_certificate.as_deref().and_then(|der| without_padding(der).ok());
+    evidence.ak_certificate = certificate.map(|der| der.to_vec().into());
+    let imds = Imds::at(&place.metadata, request.deadline);
+    match tee {
+        Tee::Snp => {
+            evidence.certificates = imds.certificates()?.into_iter().map(Into::into).collect();
+        }
+        Tee::Tdx => {
+            let quote = imds.td_quote(TdReportStruct::parse(hcl.hardware_report)?.bytes())?;
+            evidence.td_quote = Some(Quote::trim_padding(&quote)?.to_vec().into());
+        }
+    }
+    evidence.hcl_report = hcl_report.into();
+    Ok((tee, evidence))
+}
+
+/// A report of the paravisor for this challenge.
+fn hcl_report(
+    tpm: &mut Tpm,
+    challenge: &[u8; 64],
+    deadline: Duration,
+) -> std::result::Result<Vec<u8>, AttesterError> {
+    if !tpm.nv_exists(nv::HCL_REPORT)? {
+        return Err(AttesterError::NoHclReport);
+    }
+    tpm.nv_define_and_write(nv::USER_DATA, challenge)?;
+    let (begun, patience) = (Instant::now(), deadline.min(REPORT_PATIENCE));
+    loop {
+        let report = tpm.nv_read(nv::HCL_REPORT, MAX_HCL_REPORT)?.ok_or(AttesterError::NoHclReport)?;
+        let user_data = RuntimeData::parse(HclReport::parse(&report)?.runtime_data)?.user_data;
+        if user_data == Some(*challenge) {
+            return Ok(report);
+        }
+        let waited = begun.elapsed();
+        if waited >= patience {
+            let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+            return Err(AttesterError::StaleHclReport { waited_ms });
+        }
+        sleep(REPORT_INTERVAL.min(patience.saturating_sub(waited)));
+    }
+}
+
+/// Registers and log first: while the snapshot lives nobody extends, so that the quote is of the same state.
+fn quote_and_log(
+    place: &Place,
+    tpm: Tpm,
+    extra_data: &[u8],
+) -> std::result::Result<AzureEvidence, AttesterError> {
+    let tpm = Arc::new(Mutex::new(tpm));
+    let snapshot = snapshot(place, &tpm)?;
+    let mut tpm = tpm.lock().unwrap_or_else(PoisonError::into_inner);
+    let quoted = tpm.quote(AK, extra_data, BANK, &V1_PCRS)?;
+    let mut evidence = AzureEvidence::new(Vec::new(), quoted.attest, quoted.signature, quoted.pcrs);
+    if let Some(snapshot) = snapshot {
+        let logged = snapshot.log.replay_sha256();
+        let quoted = V1_PCRS.iter().position(|pcr| *pcr == RUNTIME_PCR).and_then(|at| evidence.pcrs.get(at));
+        if quoted.is_none_or(|quoted| quoted.as_slice() != logged) {
+            return Err(AttesterError::OtherRegister);
+        }
+        evidence.runtime_events = snapshot.log.events().iter().map(Into::into).collect();
+    }
+    Ok(evidence)
+}
+
+/// The log, under its lock; `None` for a guest that has no log, and whose boot loader measured into PCR14.
+fn snapshot(place: &Place, tpm: &Arc<Mutex<Tpm>>) -> std::result::Result<Option<Snapshot>, AttesterError> {
+    let journal = place.journal();
+    let mut pcrs = Pcr::all_banks(tpm, RUNTIME_PCR)?;
+    match journal.load(&mut registers(&mut pcrs)) {
+        Err(JournalError::Diverged { .. }) if !journal.log_path().exists() => Ok(None),
+        loaded => Ok(Some(loaded?)),
+    }
+}
+
+fn registers(pcrs: &mut [Pcr]) -> Vec<&mut dyn Register> {
+    let mut registers: Vec<&mut dyn Register> = Vec::with_capacity(pcrs.len());
+    for pcr in pcrs {
+        registers.push(pcr);
+    }
+    registers
+}
+
+/// The log of the boot, if the quoted registers are what it replays to: a log of another boot explains nothing.
+fn boot_log(place: &Place, evidence: &AzureEvidence) -> std::result::Result<Option<Vec<u8>>, AttesterError> {
+    let Some(bytes) = read_if_present(&place.root.join(BOOT_LOG), tcg::MAX_LOG_LEN)? else { return Ok(None) };
+    let except = |pcr: u8| pcr == RUNTIME_PCR && !evidence.runtime_events.is_empty();
+    let replays = EventLog::parse(&bytes).is_ok_and(|log| {
+        let quoted = V1_PCRS.iter().zip(&evidence.pcrs).filter(|(pcr, _)| !except(**pcr));
+        quoted.into_iter().all(|(pcr, value)| {
+            log.replay(u32::from(*pcr), BANK).is_some_and(|replayed| replayed == value.as_slice())
+        })
+    });
+    Ok(replays.then_some(bytes))
+}

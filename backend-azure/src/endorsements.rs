@@ -1,0 +1,91 @@
+//! What the verification of a guest's Evidence needs beyond it.
+
+use backend_api::{EndorsementKind, EndorsementRequest, Endorsements, Evidence, Failed, Result};
+use evidence_snp::{Report, kds};
+use evidence_tdx::{ItemKind, Quote, needed};
+use evidence_tpm::without_padding;
+use evidence_x509::Certificate;
+
+use crate::{
+    AzureEvidence, Error, Tee, checks,
+    hcl::HclReport,
+    verify::{payload, refused},
+};
+
+/// Where Microsoft keeps the certificates of its authorities.
+const PKI: &str = "http://www.microsoft.com/pkiops/certs";
+
+/// The most authorities between an attestation key and its root.
+const MAX_AUTHORITIES: usize = 4;
+
+pub(crate) fn endorsements_for(evidence: &Evidence, have: &Endorsements) -> Result<Vec<EndorsementRequest>> {
+    let (evidence, tee, _) =
+        payload(evidence).map_err(|error| refused(Failed { check: checks::paravisor::PAYLOAD, error }))?;
+    let mut requests = match tee {
+        Tee::Snp => of_report(&evidence)?,
+        Tee::Tdx => of_td_quote(&evidence)?,
+    };
+    requests.extend(of_ak_certificate(&evidence, have));
+    Ok(requests)
+}
+
+fn of_report(evidence: &AzureEvidence) -> Result<Vec<EndorsementRequest>> {
+    let unread = |check| move |error: Error| refused(Failed { check, error });
+    let hcl = HclReport::parse(&evidence.hcl_report).map_err(unread(checks::paravisor::HCL_FORMAT))?;
+    let report = Report::parse(hcl.hardware_report).map_err(Error::from);
+    let report = report.map_err(unread(evidence_snp::checks::REPORT_FORMAT))?;
+    let missing = kds::missing(&report, evidence.certificates.iter().map(|der| der.as_slice()));
+    let request = |item: kds::Item| {
+        let kind = match item.kind {
+            kds::ItemKind::Certificate => EndorsementKind::Certificate,
+            kds::ItemKind::RevocationList => EndorsementKind::RevocationList,
+        };
+        EndorsementRequest::new(kind, item.what, item.url)
+    };
+    Ok(missing.into_iter().map(request).collect())
+}
+
+fn of_td_quote(evidence: &AzureEvidence) -> Result<Vec<EndorsementRequest>> {
+    let Some(quote) = &evidence.td_quote else { return Ok(Vec::new()) };
+    let quote = Quote::parse(quote).map_err(|error| {
+        refused(Failed { check: evidence_tdx::checks::QUOTE_FORMAT, error: Error::TdQuote(error) })
+    })?;
+    let items = needed(&quote).map_err(|failed| refused(failed.map(Error::from)))?;
+    let request = |item: evidence_tdx::Item| {
+        let kind = match item.kind {
+            ItemKind::Certificate => EndorsementKind::Certificate,
+            ItemKind::Document => EndorsementKind::Document,
+            ItemKind::RevocationList => EndorsementKind::RevocationList,
+        };
+        EndorsementRequest::new(kind, item.what, item.url)
+    };
+    Ok(items.into_iter().map(request).collect())
+}
+
+/// The next authority above the certificate of the attestation key that is not at hand: each is known once the one below it is.
+fn of_ak_certificate(evidence: &AzureEvidence, have: &Endorsements) -> Option<EndorsementRequest> {
+    let ak = evidence.ak_certificate.as_ref()?;
+    let mut below = Certificate::parse(without_padding(ak).ok()?).ok()?;
+    let sent = evidence.certificates.iter().map(|der| der.as_slice());
+    let candidates = sent.chain(have.of(EndorsementKind::Certificate));
+    let candidates: Vec<Certificate> = candidates.filter_map(|der| Certificate::parse(der).ok()).collect();
+    for _ in 0..MAX_AUTHORITIES {
+        if below.issuer() == below.subject() {
+            return None;
+        }
+        let Some(issuer) = candidates.iter().find(|candidate| candidate.subject() == below.issuer()) else {
+            let name = below.issuer();
+            // A name becomes a part of an address: Azure's have nothing else in them.
+            let is_plain = !name.is_empty()
+                && name.len() <= 64
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -".contains(&byte));
+            let location = format!("{PKI}/{}.crt", name.replace(' ', "%20"));
+            return is_plain.then(|| {
+                let what = format!("certificate of {name}");
+                EndorsementRequest::new(EndorsementKind::Certificate, what, location)
+            });
+        };
+        below = issuer.clone();
+    }
+    None
+}

@@ -1,0 +1,181 @@
+//! What booted: logs of boots that replay to quoted registers, and the values that a relying party expects of them.
+//!
+//! A register is known by its value, or by the exact list of the events that made it: the list is complete, so that nothing can
+//! have been booted before, between or after them.
+
+use std::collections::BTreeSet;
+
+use evidence_event_log::{Bank, EventLog, EventType};
+use serde::Deserialize;
+
+use crate::{Error, Pcrs};
+
+/// The registers that firmware, boot loader and kernel extend and whose events they log (PC Client Platform Firmware Profile,
+/// §3.3.4; 11 to 13: systemd-stub). Beside them, 10 is of a kernel that measures files (IMA), 15 and 16 to 23 are no boot's.
+pub const LOGGED: [u8; 14] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14];
+
+/// A log that replays to every quoted register of [`LOGGED`], but for those that were left out by name.
+#[derive(Debug, Clone, Copy)]
+pub struct ReplayedLog<'a> {
+    log: &'a EventLog<'a>,
+    bank: Bank,
+}
+
+impl<'a> ReplayedLog<'a> {
+    /// Replays `log` and compares it with the quoted registers of `bank`. A quoted register without events must be at its start;
+    /// the log's events of a register that was not quoted mean nothing. `except` are registers that a running guest extends.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoBootDigests`], [`Error::BootReplay`].
+    pub fn replay(log: &'a EventLog<'a>, pcrs: &Pcrs, bank: Bank, except: &[u8]) -> Result<Self, Error> {
+        for pcr in LOGGED.into_iter().filter(|pcr| !except.contains(pcr)) {
+            let Some(quoted) = pcrs.get(bank, pcr) else { continue };
+            let replayed = log.replay(u32::from(pcr), bank).ok_or(Error::NoBootDigests(bank.algorithm()))?;
+            if replayed != quoted {
+                return Err(Error::BootReplay {
+                    pcr,
+                    replayed: hex::encode(replayed),
+                    quoted: hex::encode(quoted),
+                });
+            }
+        }
+        Ok(Self { log, bank })
+    }
+
+    /// Whether the events of `pcr` are these, one after the other.
+    fn is_of(&self, pcr: u8, expected: &[ExpectedEvent]) -> bool {
+        let found: Vec<_> = self.log.events_of(u32::from(pcr)).collect();
+        found.len() == expected.len()
+            && found.iter().zip(expected).all(|(event, expected)| match expected {
+                ExpectedEvent::Digest(digest) => {
+                    event.digest(self.bank.algorithm()) == Some(digest.as_slice())
+                }
+                // Its data is what the digest says, so that it is a partition table and no image posing as one.
+                ExpectedEvent::PartitionTable => {
+                    event.event_type == EventType::EV_EFI_GPT_EVENT && event.tied_data(self.bank).is_some()
+                }
+            })
+    }
+}
+
+/// What a register must hold: one of some values, or what an exact list of events leads to.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Expected {
+    /// One of these values, hex.
+    Values(BTreeSet<Digest>),
+    /// What these events lead to, from zeros.
+    Events(ExpectedEvents),
+}
+
+/// An exact list of events.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedEvents {
+    /// The events in their order: digests in hex, or `gpt` for one partition table, whatever it is.
+    pub events: Vec<ExpectedEvent>,
+}
+
+/// One event of an exact list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum ExpectedEvent {
+    /// The event with this digest.
+    Digest(Digest),
+    /// EV_EFI_GPT_EVENT, whose digest follows from the layout of a disk: only a log tells.
+    PartitionTable,
+}
+
+/// A digest in the hex of policies, of the length of some bank.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Digest(Vec<u8>);
+
+impl Digest {
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<&[u8]> for Digest {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bytes = hex::decode(&text).ok().filter(|bytes| [32, 48, 64].contains(&bytes.len()));
+        bytes.map(Self).ok_or_else(|| "expected a digest of 32, 48 or 64 bytes of hex".to_owned())
+    }
+}
+
+impl TryFrom<String> for ExpectedEvent {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "gpt" { Ok(Self::PartitionTable) } else { Digest::try_from(text).map(Self::Digest) }
+    }
+}
+
+impl Expected {
+    /// Whether the expectation can be met at all in `bank`: at least one value, each of the bank's length.
+    pub fn is_meant_for(&self, bank: Bank) -> bool {
+        let fits = |digest: &Digest| digest.0.len() == bank.algorithm().size();
+        match self {
+            Self::Values(values) => !values.is_empty() && values.iter().all(fits),
+            Self::Events(ExpectedEvents { events }) => events.iter().all(|event| match event {
+                ExpectedEvent::Digest(digest) => fits(digest),
+                ExpectedEvent::PartitionTable => true,
+            }),
+        }
+    }
+
+    /// Whether the quoted register `pcr` holds what is expected. A list with a partition table needs a log that replays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotQuoted`], [`Error::BootRegister`], [`Error::BootLogNeeded`], [`Error::BootEvents`].
+    pub fn holds(
+        &self,
+        pcr: u8,
+        bank: Bank,
+        pcrs: &Pcrs,
+        log: Option<&ReplayedLog<'_>>,
+    ) -> Result<(), Error> {
+        let quoted = pcrs.get(bank, pcr).ok_or(Error::NotQuoted(pcr))?;
+        let other = || Error::BootRegister { pcr, found: hex::encode(quoted) };
+        match self {
+            Self::Values(values) => {
+                if values.iter().any(|value| value.0 == quoted) {
+                    Ok(())
+                } else {
+                    Err(other())
+                }
+            }
+            Self::Events(ExpectedEvents { events }) => {
+                let digests: Option<Vec<&[u8]>> = events.iter().map(ExpectedEvent::digest).collect();
+                let Some(digests) = digests else {
+                    let log = log.ok_or(Error::BootLogNeeded(pcr))?;
+                    return if log.is_of(pcr, events) { Ok(()) } else { Err(Error::BootEvents { pcr }) };
+                };
+                let value =
+                    digests.iter().fold(bank.initial(), |value, digest| bank.extended(&value, digest));
+                if value == quoted { Ok(()) } else { Err(other()) }
+            }
+        }
+    }
+}
+
+impl ExpectedEvent {
+    fn digest(&self) -> Option<&[u8]> {
+        match self {
+            Self::Digest(digest) => Some(digest.as_slice()),
+            Self::PartitionTable => None,
+        }
+    }
+}

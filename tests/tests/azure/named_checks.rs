@@ -1,0 +1,206 @@
+//! The cases that fail the named checks, and what else hold around them.
+
+use backend_api::{Authority, Field, Lane, Outcome};
+use lab::events::Event;
+use registry::AttestationResult;
+
+use crate::{
+    cases::{
+        self, Case, azure,
+        binding::{
+            boot_loader_in_pcr14, listed, listed_events, listed_partition_table, nothing_extended,
+            unendorsed_tdx,
+        },
+        quote::{coco, raw},
+    },
+    scene::{OS_IMAGE_HASH, Scene, failed_check},
+};
+
+/// What a scene is, and what makes it.
+type Variant = (&'static str, fn() -> Scene);
+
+/// Accepted scenes. The cases' bases are accepted too.
+const ACCEPTED: &[Variant] = &[
+    ("SEV-SNP on Milan", Scene::snp),
+    ("SEV-SNP on Genoa", || Scene::of(lab::azure::Guest::on_epyc(lab::amd::Product::Genoa))),
+    ("SEV-SNP on Turin", || Scene::of(lab::azure::Guest::on_epyc(lab::amd::Product::Turin))),
+    ("TDX", Scene::tdx),
+    ("a report of the paravisor with a header of version 2", || {
+        let mut scene = Scene::snp();
+        scene.guest.hcl.version = 2;
+        scene
+    }),
+    ("no boot log", || Scene { edit: |evidence| evidence.boot_log = None, ..Scene::snp() }),
+    ("no revocation lists of Azure's", || Scene {
+        edit_endorsements: |all| _ = all.drain(1..3),
+        ..Scene::snp()
+    }),
+    ("what cannot be read beside what the vendors say", || Scene {
+        edit_endorsements: |all| all.insert(1, (backend_api::EndorsementKind::Certificate, vec![0x30, 0])),
+        ..Scene::snp()
+    }),
+    ("events of the second version", || {
+        let mut scene = Scene::snp();
+        scene.guest.events.iter_mut().for_each(|event| event.version = 2);
+        scene
+    }),
+];
+
+#[test]
+fn each_case_fails_its_check_and_its_base_is_accepted() {
+    let mut wrong = Vec::new();
+    for Case { check, defect, base, make } in cases::wanted() {
+        let mut scene = base();
+        if let Err(error) = scene.judge() {
+            wrong.push(format!("{check}, {defect}: the base is refused: {error}"));
+            continue;
+        }
+        make(&mut scene);
+        let found = failed_check(scene.judge());
+        if found != *check {
+            wrong.push(format!("{check}, {defect}: {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn variants_are_accepted() {
+    for (what, make) in ACCEPTED {
+        if let Err(error) = make().judge() {
+            panic!("{what}: {error}");
+        }
+    }
+}
+
+fn judged(scene: &Scene) -> AttestationResult {
+    scene.judge().unwrap()
+}
+
+fn bound(result: &AttestationResult, field: Field) -> (Vec<u8>, Lane) {
+    let (_, bound) = result.cpu.identity.iter().find(|(found, _)| *found == field).unwrap();
+    (bound.value.clone(), bound.lane)
+}
+
+/// Who vouches for what: everything but the certificate is the TEE's word, the vTPM's included.
+#[test]
+fn the_graph_says_who_vouches() {
+    for scene in [Scene::snp(), Scene::tdx()] {
+        let result = judged(&scene);
+        for link in result.cpu.graph.links() {
+            let expected = match (link.from.as_ref(), link.to.as_ref()) {
+                ("Azure vTPM root", _) => Authority::Provider,
+                ("attestation key" | "quote", _) => Authority::TeeVtpm,
+                _ => Authority::TeeHardware,
+            };
+            assert_eq!(link.authority, expected, "{} -> {}", link.from, link.to);
+        }
+    }
+    let links = |scene: &Scene| judged(scene).cpu.graph.links().to_vec();
+    assert!(!links(&coco()).iter().any(|link| link.authority == Authority::Asserted));
+}
+
+/// What rests on the relying party's word alone says so, and passes only where the policy takes that.
+#[test]
+fn the_profile_raw_is_asserted() {
+    let result = judged(&raw());
+    let asserted = result.cpu.graph.links().iter().filter(|link| link.authority == Authority::Asserted);
+    let asserted: Vec<_> = asserted.map(|link| (link.from.as_ref(), link.to.as_ref())).collect();
+    assert_eq!(asserted, [("quote", "challenge"), ("runtime data", "challenge")]);
+}
+
+#[test]
+fn the_whole_identity_is_bound() {
+    let result = judged(&Scene::snp());
+    let events = Scene::snp().guest.events;
+    let payload = |name: &str| events.iter().find(|event| event.name == name).unwrap().payload.clone();
+    for (field, value, lane) in [
+        (Field::OsImageHash, OS_IMAGE_HASH.to_vec(), Lane::BootRegisters),
+        (Field::AppId, payload("app-id"), Lane::RuntimeRegister),
+        (Field::ComposeHash, payload("compose-hash"), Lane::RuntimeRegister),
+        (Field::InstanceId, payload("instance-id"), Lane::RuntimeRegister),
+        (Field::KeyProvider, payload("key-provider"), Lane::RuntimeRegister),
+    ] {
+        assert_eq!(bound(&result, field), (value, lane), "{}", field.name());
+    }
+    assert_eq!(result.cpu.claims.tee_variant, "azure-snp");
+    assert_eq!(judged(&Scene::tdx()).cpu.claims.tee_variant, "azure-tdx");
+}
+
+/// After `system-ready` the application extends what it likes: the identity does not change with it.
+#[test]
+fn what_the_application_extends_changes_no_identity() {
+    let before = judged(&Scene::snp());
+    let mut scene = Scene::snp();
+    scene.guest.events.push(Event::new("app-id", &[0xEE; 20]));
+    scene.guest.events.push(Event::new("Any Name: At All", b":"));
+    let after = judged(&scene);
+    assert_eq!(before.cpu.identity, after.cpu.identity);
+}
+
+/// What was not asked for, and what the danger was, shows.
+#[test]
+fn what_is_not_performed_shows() {
+    let why = |scene: &Scene, name: &str| {
+        let result = judged(scene);
+        let entry = result.cpu.ledger.entries().iter().find(|entry| entry.check.name() == name).cloned();
+        match entry.unwrap().outcome {
+            Outcome::NotPerformed(why) => why.into_owned(),
+            Outcome::Passed => "passed".to_owned(),
+        }
+    };
+    let no_lists = Scene { edit_endorsements: |all| _ = all.drain(1..3), ..Scene::snp() };
+    assert_eq!(
+        why(&no_lists, "ak-certificate-revocation"),
+        "no current revocation list of Global Virtual TPM CA - 03, Azure Virtual TPM Root Certificate Authority 2023 is at hand"
+    );
+    let mut danger = Scene::snp();
+    azure(&mut danger, "danger-accept-unendorsed-ak = true");
+    assert_eq!(why(&danger, "ak-certificate"), "passed");
+    danger.edit = |evidence| evidence.ak_certificate = None;
+    for check in ["ak-certificate", "ak-certificate-path", "ak-certificate-key", "ak-certificate-subject"] {
+        assert!(why(&danger, check).starts_with("danger-accept-unendorsed-ak"), "{check}");
+    }
+    assert!(why(&unendorsed_tdx(), "ak-certificate").starts_with("danger-accept-unendorsed-ak"));
+    assert_eq!(why(&coco(), "user-data"), "passed");
+    let mut without_user_data = coco();
+    without_user_data.guest.runtime_data.user_data = None;
+    assert!(why(&without_user_data, "user-data").contains("coco"));
+    assert!(why(&boot_loader_in_pcr14(), "runtime-replay").contains("PCR14"));
+    assert!(why(&nothing_extended(), "launch-events").contains("no event"));
+    for scene in [listed(), listed_events(), listed_partition_table()] {
+        assert_eq!(why(&scene, "boot-registers"), "passed");
+    }
+}
+
+/// What cannot be meant is no policy.
+#[test]
+fn policies_that_cannot_be_meant_are_refused() {
+    let zeros = "00".repeat(32);
+    let image =
+        |pcrs: &str| format!("[[backend.azure.launch.images]]\n[backend.azure.launch.images.pcrs]\n{pcrs}\n");
+    let required = format!("4 = [\"{zeros}\"]\n9 = [\"{zeros}\"]\n11 = [\"{zeros}\"]");
+    for (policy, reason) in [
+        ("[backend.azure.launch]\nimages = []\n".to_owned(), "the list images is empty"),
+        (image(&format!("4 = [\"{zeros}\"]")), "does not list pcr 9"),
+        (image(&format!("{required}\n16 = [\"{zeros}\"]")), "no register of a boot"),
+        (image(&format!("{required}\n10 = [\"{zeros}\"]")), "no register of a boot"),
+        (image(&format!("{required}\n07 = [\"{zeros}\"]")), "no register of a boot"),
+        (image(&format!("{required}\n24 = [\"{zeros}\"]")), "no register of a boot"),
+        (image(&format!("{required}\n7 = []")), "a register of an image has no value"),
+        (image(&format!("{required}\n7 = [\"{}\"]", "00".repeat(48))), "not 32 bytes"),
+        (image(&format!("{required}\n7 = [\"00\"]")), "did not match any variant"),
+        ("[backend.azure.report]\nid-keys = []\n".to_owned(), "id-keys"),
+        ("[backend.azure.report]\ncsp-ids = [\"x\"]\n".to_owned(), "csp-ids is about a VLEK"),
+        ("[backend.azure.td-quote]\nmodules = []\n".to_owned(), "modules is empty"),
+        ("[backend.azure.raw]\npcrs = []\n".to_owned(), "raw.pcrs lists"),
+        ("[backend.azure.raw]\npcrs = [24]\n".to_owned(), "raw.pcrs lists"),
+        ("[backend.azure]\naccept-unendorsed-ak = true\n".to_owned(), "unknown field"),
+        ("[backend.azure]\nlaunch = []\n".to_owned(), "are tables"),
+    ] {
+        let scene = Scene { image: None, policy: policy.replace("[backend.azure]\n", ""), ..Scene::snp() };
+        let error = scene.verifier().unwrap_err();
+        assert_eq!(error.kind(), backend_api::ErrorKind::InvalidConfig, "{policy}");
+        assert!(error.to_string().contains(reason), "{policy}: {error}");
+    }
+}
