@@ -11,7 +11,9 @@ use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "attester")]
 pub(crate) use guest::{Choice, CollectArgs, DetectArgs, ExtendArgs};
-pub(crate) use import::{Import, ImportDstack, ImportSnp, ImportTdx, Target};
+pub(crate) use import::{
+    AzureProfile, Import, ImportAzure, ImportCoco, ImportDstack, ImportSnp, ImportTdx, Target,
+};
 pub(crate) use measure::{Measure, MeasureSnp, MeasureTdx};
 
 /// Verifies what confidential VMs say of themselves.
@@ -100,6 +102,8 @@ pub(crate) struct DemoArgs {
 #[cfg(feature = "demo")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum DemoBackend {
+    /// A confidential VM of Azure, on SEV-SNP.
+    Azure,
     /// AMD SEV-SNP on bare metal.
     BaremetalSnp,
     /// Intel TDX on bare metal.

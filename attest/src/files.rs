@@ -64,7 +64,15 @@ pub(crate) fn read_or_stdin(path: &Path) -> Result<Vec<u8>> {
 
 /// As [`read`], for text.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    let bytes = read(path, MAX_FILE)?;
+    text(path, read(path, MAX_FILE)?)
+}
+
+/// As [`read_or_stdin`], for text.
+pub(crate) fn read_text_or_stdin(path: &Path) -> Result<String> {
+    text(path, read_or_stdin(path)?)
+}
+
+fn text(path: &Path, bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| FileError::NotText { path: path.to_owned() }.into())
 }
 

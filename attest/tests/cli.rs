@@ -2,6 +2,7 @@
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod azure;
 mod common;
 mod dstack;
 mod guest;
@@ -107,6 +108,12 @@ fn a_wrong_command_line_is_usage() {
         "measure snp --ovmf x --vcpus 1 --vcpu-type EPYC --guest-features 1g",
         "import tdx",
         "import tdx --event-log x -o y",
+        "import azure",
+        "import azure --hcl-report x --quote x --signature x -o y",
+        "import azure --hcl-report x --quote x --signature x --pcrs x",
+        "import azure --hcl-report x --quote x --signature x --pcrs x --profile nonsense -o y",
+        "import coco",
+        "import coco x",
         "measure tdx --measurement x --memory-size 2G",
         "measure tdx --measurement x --memory-size 2GB --event-log y",
         "measure tdx --measurement x --memory-size 2G --acpi loader=00 --event-log y",
@@ -131,18 +138,32 @@ fn a_wrong_command_line_is_usage() {
 #[test]
 fn backends_are_listed_with_their_checks() {
     let text = attest(["backends"]).expect(0).text();
-    for part in
-        ["baremetal-snp: ", "crl-current", "launch-measurement", "tdx: ", "RTMR3", "build lacks: none"]
-    {
+    for part in [
+        "azure: ",
+        "baremetal-snp: ",
+        "crl-current",
+        "launch-measurement",
+        "tdx: ",
+        "RTMR3",
+        "build lacks: none",
+    ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     let json = attest(["backends", "--json"]).expect(0).json();
-    let backend = &json["backends"][0];
-    assert_eq!(backend["id"], "baremetal-snp");
+    let ids: Vec<&str> =
+        json["backends"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["azure", "baremetal-snp", "tdx"]);
+    let azure = &json["backends"][0];
+    assert_eq!(azure["kinds"].as_array().unwrap().len(), 6);
+    assert_eq!(azure["runtime"]["registers"][0]["name"], "PCR14");
+    let backend = &json["backends"][1];
     assert_eq!(backend["role"], "cpu");
     assert_eq!(backend["attester"], "present");
     assert_eq!(backend["runtime"]["mechanism"], "none");
-    assert_eq!(backend["checks"]["verify"][0]["check"], "payload");
+    let kind = &backend["kinds"][0];
+    assert_eq!(kind["media-type"], "application/vnd.dstack.baremetal-snp.v1+cbor");
+    assert_eq!(kind["checks"][0]["check"], "payload");
+    assert_eq!(backend["checks"]["bind"][0]["check"], "measurement-known");
     assert_eq!(json["missing-features"], serde_json::json!([]));
 }
 
@@ -163,10 +184,10 @@ fn verification_needs_proper_arguments() {
     let scene = Scene::new();
     let challenge = hex::encode(CHALLENGE);
     let run = scene.run(&format!("verify $/evidence --challenge {challenge}"));
-    run.complains(2, "--accept is missing").complains(2, "linked: baremetal-snp, tdx");
+    run.complains(2, "--accept is missing").complains(2, "linked: azure, baremetal-snp, tdx");
     let run =
         scene.run(&format!("verify $/evidence --challenge {challenge} --accept baremetal-snp,nonsense"));
-    run.complains(2, "\"nonsense\" is not linked (linked: baremetal-snp, tdx)");
+    run.complains(2, "\"nonsense\" is not linked (linked: azure, baremetal-snp, tdx)");
     for wrong in ["00", &challenge[1..], &format!("{challenge}00"), &challenge.replace("07", "0x")] {
         let run = scene.run(&format!("verify $/evidence --accept baremetal-snp --challenge {wrong}"));
         assert!(!run.complains(2, "expected 128 hex digits").stderr.contains("0707"));
@@ -213,6 +234,7 @@ fn files_are_bounded_and_regular() {
         scene.run(&format!("inspect $/{file}")).complains(2, problem);
         scene.run(&format!("import dstack $/{file} -o $/none")).complains(2, problem);
         scene.run(&format!("import snp --report $/{file} -o $/none")).complains(2, problem);
+        scene.run(&format!("import coco $/{file} -o $/none")).complains(2, problem);
         scene.run(&format!("measure snp --ovmf $/{file} --firmware-only")).complains(2, problem);
     }
     attest(["inspect", "/dev/zero"]).complains(2, "not a regular file");

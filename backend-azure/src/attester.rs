@@ -227,7 +227,7 @@ fn collect_from(
     let ak_certificate = tpm.nv_read(nv::AK_CERTIFICATE, MAX_AK_CERTIFICATE)?;
     let mut evidence = quote_and_log(place, tpm, &v1_extra_data(challenge, hcl.without_padding))?;
     evidence.boot_log = boot_log(place, &evidence)?.map(Into::into);
-    // An index that was never written holds no certificate.
+    // An index of zeros, or of anything else, holds no certificate: who needs one refuses Evidence without.
     let certificate = ak_certificate.as_deref().and_then(|der| without_padding(der).ok());
     evidence.ak_certificate = certificate.map(|der| der.to_vec().into());
     let imds = Imds::at(&place.metadata, request.deadline);
@@ -257,8 +257,10 @@ fn hcl_report(
     let (begun, patience) = (Instant::now(), deadline.min(REPORT_PATIENCE));
     loop {
         let report = tpm.nv_read(nv::HCL_REPORT, MAX_HCL_REPORT)?.ok_or(AttesterError::NoHclReport)?;
-        let user_data = RuntimeData::parse(HclReport::parse(&report)?.runtime_data)?.user_data;
-        if user_data == Some(*challenge) {
+        let hcl = HclReport::parse(&report)?;
+        let user_data = RuntimeData::parse(hcl.runtime_data)?.user_data;
+        // While others read it too, one may be of two reports.
+        if user_data == Some(*challenge) && hcl.is_whole() {
             return Ok(report);
         }
         let waited = begun.elapsed();

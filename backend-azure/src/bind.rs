@@ -15,8 +15,8 @@ use evidence_tpm::{Error as TpmError, Pcrs, boot::ReplayedLog};
 
 use crate::{
     AzureEvidence, DESCRIPTOR, Error, Image, LaunchPolicy, Policy,
-    policy::EXTERNAL_PCR,
-    verify::{Verified, refused},
+    policy::{EXTERNAL_PCR, OTHER_EXTERNAL_PCRS},
+    verify::{Paravisor, Verified, refused},
 };
 
 /// The checks that `bind_runtime` makes beside those of [`evidence_dstack::application::checks`], in order.
@@ -32,8 +32,8 @@ pub mod checks {
         BOOT_LOG_REPLAY = "boot-log-replay":
             "each quoted register of the boot holds what the boot log replays to", "TCG PC Client Platform Firmware Profile, §3.3.4";
         BOOT_REGISTERS = "boot-registers":
-            "the registers of the boot are those of an image that the relying party lists, and nothing came from outside of it",
-            "RFC 9334 §8.3; systemd-stub, PCR 12";
+            "the registers of the boot are those of an image that the relying party lists, and PCR12 (8 and 13 too, where they are quoted) is empty unless it lists them",
+            "RFC 9334 §8.3; systemd-stub, PCR 12 and 13";
         RUNTIME_LOG = "runtime-log":
             "the runtime events are within their limits", "dstack runtime events";
         RUNTIME_REPLAY = "runtime-replay":
@@ -61,6 +61,13 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
         "the paravisor's, inside of the TEE: who trusts these registers trusts Microsoft's paravisor"
             .to_owned(),
     )]);
+    if !verified.is_endorsed {
+        notes.insert(
+            "attestation-key",
+            "unendorsed: whoever is root in the guest may have replaced it, and can sign any registers then"
+                .to_owned(),
+        );
+    }
     match application {
         Some(application) => identity.bind_named(application.fields(), Lane::RuntimeRegister)?,
         None => {
@@ -96,7 +103,18 @@ impl Binder {
             self.ledger.require(checks::MEASUREMENT_LISTED, listed, not_listed)?;
             self.link("report", "reference value", "measurement", Authority::TeeHardware);
         }
-        self.ledger.require(checks::PARAVISOR_KNOWN, verified.is_known || listed, not_listed)
+        match verified.paravisor {
+            Paravisor::Attested => self.ledger.require(checks::PARAVISOR_KNOWN, true, not_listed),
+            _ if listed => self.ledger.require(checks::PARAVISOR_KNOWN, listed, not_listed),
+            Paravisor::Loose => {
+                self.ledger.not_performed(
+                    checks::PARAVISOR_KNOWN,
+                    "the quote does not commit to the TD report in this profile: whose TD that is, only a listed measurement tells",
+                );
+                Ok(())
+            }
+            Paravisor::Unknown => self.ledger.verify(checks::PARAVISOR_KNOWN, Err(not_listed())),
+        }
     }
 
     /// Quote -> boot log; quote -> image.
@@ -208,12 +226,15 @@ fn holds(image: &Image, pcrs: &Pcrs, log: Option<&ReplayedLog<'_>>) -> Result<()
     for (pcr, expected) in image.registers() {
         expected.holds(pcr, BANK, pcrs, log)?;
     }
-    if image.registers().any(|(pcr, _)| pcr == EXTERNAL_PCR) {
-        return Ok(());
+    let is_listed = |pcr: u8| image.registers().any(|(listed, _)| listed == pcr);
+    if !is_listed(EXTERNAL_PCR) && pcrs.get(BANK, EXTERNAL_PCR).is_none() {
+        return Err(TpmError::NotQuoted(EXTERNAL_PCR));
     }
-    match pcrs.get(BANK, EXTERNAL_PCR) {
-        None => Err(TpmError::NotQuoted(EXTERNAL_PCR)),
-        Some(value) if value == BANK.initial() => Ok(()),
-        Some(value) => Err(TpmError::BootRegister { pcr: EXTERNAL_PCR, found: hex::encode(value) }),
+    let external = OTHER_EXTERNAL_PCRS.into_iter().chain([EXTERNAL_PCR]).filter(|pcr| !is_listed(*pcr));
+    for (pcr, value) in external.filter_map(|pcr| Some((pcr, pcrs.get(BANK, pcr)?))) {
+        if value != BANK.initial() {
+            return Err(TpmError::BootRegister { pcr, found: hex::encode(value) });
+        }
     }
+    Ok(())
 }

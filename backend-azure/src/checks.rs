@@ -54,7 +54,7 @@ pub mod ak_certificate {
 pub mod vtpm {
     backend_api::checks! {
         AK_TEMPLATE = "ak-template":
-            "the quote's signer is the attestation key as a vTPM of Azure makes it: restricted, never outside of the TPM",
+            "the quote names as its signer the attestation key as a vTPM of Azure makes it: restricted, never outside of the TPM",
             "TPM 2.0 Library, part 1, §16 Names";
         USER_DATA = "user-data":
             "the paravisor's report was made for this challenge", "openvmm, guest user data, NV index 01400002h";

@@ -13,7 +13,10 @@ use crate::{
 };
 
 /// Where Microsoft keeps the certificates of its authorities.
-const PKI: &str = "http://www.microsoft.com/pkiops/certs";
+const CERTIFICATES: &str = "http://www.microsoft.com/pkiops/certs";
+
+/// Where it keeps their revocation lists.
+const LISTS: &str = "http://www.microsoft.com/pkiops/crl";
 
 /// The most authorities between an attestation key and its root.
 const MAX_AUTHORITIES: usize = 4;
@@ -62,30 +65,37 @@ fn of_td_quote(evidence: &AzureEvidence) -> Result<Vec<EndorsementRequest>> {
     Ok(items.into_iter().map(request).collect())
 }
 
-/// The next authority above the certificate of the attestation key that is not at hand: each is known once the one below it is.
-fn of_ak_certificate(evidence: &AzureEvidence, have: &Endorsements) -> Option<EndorsementRequest> {
-    let ak = evidence.ak_certificate.as_ref()?;
-    let mut below = Certificate::parse(without_padding(ak).ok()?).ok()?;
+/// The next authority above the certificate of the attestation key that is not at hand (each is known once the one below it is), and the
+/// revocation lists of those that are.
+fn of_ak_certificate(evidence: &AzureEvidence, have: &Endorsements) -> Vec<EndorsementRequest> {
+    let mut requests = Vec::new();
+    let Some(mut below) = ak_certificate(evidence) else { return requests };
     let sent = evidence.certificates.iter().map(|der| der.as_slice());
     let candidates = sent.chain(have.of(EndorsementKind::Certificate));
     let candidates: Vec<Certificate> = candidates.filter_map(|der| Certificate::parse(der).ok()).collect();
     for _ in 0..MAX_AUTHORITIES {
-        if below.issuer() == below.subject() {
-            return None;
+        let name = below.issuer();
+        // A name becomes a part of an address: Azure's have nothing else in them.
+        let is_plain = !name.is_empty()
+            && name.len() <= 64
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -".contains(&byte));
+        if name == below.subject() || !is_plain {
+            break;
         }
-        let Some(issuer) = candidates.iter().find(|candidate| candidate.subject() == below.issuer()) else {
-            let name = below.issuer();
-            // A name becomes a part of an address: Azure's have nothing else in them.
-            let is_plain = !name.is_empty()
-                && name.len() <= 64
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -".contains(&byte));
-            let location = format!("{PKI}/{}.crt", name.replace(' ', "%20"));
-            return is_plain.then(|| {
-                let what = format!("certificate of {name}");
-                EndorsementRequest::new(EndorsementKind::Certificate, what, location)
-            });
+        let request = |kind, what: &str, folder: &str, suffix: &str| {
+            let location = format!("{folder}/{}.{suffix}", name.replace(' ', "%20"));
+            EndorsementRequest::new(kind, format!("{what} of {name}"), location)
         };
+        let Some(issuer) = candidates.iter().find(|candidate| candidate.subject() == name) else {
+            requests.push(request(EndorsementKind::Certificate, "certificate", CERTIFICATES, "crt"));
+            break;
+        };
+        requests.push(request(EndorsementKind::RevocationList, "revocation list", LISTS, "crl"));
         below = issuer.clone();
     }
-    None
+    requests
+}
+
+fn ak_certificate(evidence: &AzureEvidence) -> Option<Certificate> {
+    Certificate::parse(without_padding(evidence.ak_certificate.as_ref()?).ok()?).ok()
 }

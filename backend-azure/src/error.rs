@@ -153,6 +153,11 @@ pub enum Error {
     /// The quote, the certificate of the attestation key, or the boot.
     #[error(transparent)]
     Tpm(#[from] TpmError),
+    /// The policy asks for a configuration, and the report that says it may be of an earlier boot.
+    #[error(
+        "policy asks of vm-configuration, and user-data does not say that the paravisor's report is of this challenge"
+    )]
+    VmConfigurationStale,
     /// The VM is configured otherwise.
     #[error("vm-configuration has another {flag}, expected {expected}")]
     VmConfiguration {
@@ -183,7 +188,8 @@ impl Error {
             | Self::BootUnlisted
             | Self::MeasurementNotListed(_)
             | Self::RawNotNamed
-            | Self::VmConfiguration { .. } => ErrorKind::PolicyViolation,
+            | Self::VmConfiguration { .. }
+            | Self::VmConfigurationStale => ErrorKind::PolicyViolation,
             Self::TooLarge { .. } => ErrorKind::LimitExceeded,
             Self::AkKeyWeak
             | Self::EventVersion(_)

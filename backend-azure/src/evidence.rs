@@ -16,6 +16,9 @@ pub const MAX_AK_CERTIFICATE: usize = 4096;
 /// The most certificates of a payload.
 pub const MAX_CERTIFICATES: usize = 16;
 
+/// The most values of registers: a TPM has 24 registers, and one bank is quoted.
+const MAX_PCRS: usize = 24;
+
 /// The Evidence of one guest, as received: one CBOR map. Nothing in it is verified.
 ///
 /// Only the encoding that [`AzureEvidence::encode`] writes is read: definite lengths, shortest forms, keys in this order.
@@ -79,6 +82,7 @@ impl AzureEvidence {
         let sizes = [
             ("report of the paravisor", evidence.hcl_report.len(), MAX_HCL_REPORT),
             ("certificate of the attestation key", ak_certificate, MAX_AK_CERTIFICATE),
+            ("list of values of registers", evidence.pcrs.len(), MAX_PCRS),
             ("list of certificates", evidence.certificates.len(), MAX_CERTIFICATES),
         ];
         match sizes.into_iter().find(|(_, found, limit)| found > limit) {

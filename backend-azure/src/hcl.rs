@@ -2,7 +2,7 @@
 //!
 //! Source: microsoft/openvmm, `openhcl/openhcl_attestation_protocol/src/igvm_attest/get.rs`. Integers are little-endian.
 
-use crate::{Error, Tee};
+use crate::{Error, Tee, profile::sha256};
 
 /// The largest report that is read, in bytes. The index of the vTPM has 2600.
 pub const MAX_HCL_REPORT: usize = 4096;
@@ -108,6 +108,24 @@ impl<'a> HclReport<'a> {
     /// Whose report of the processor it holds; `None` for another technology.
     pub fn tee(&self) -> Option<Tee> {
         Tee::ALL.into_iter().find(|tee| tee.report_type() == self.report_type)
+    }
+
+    /// What the processor's report must commit to: SHA-256 of the runtime data, and 32 zeros.
+    pub fn commitment(&self) -> [u8; 64] {
+        let mut commitment = [0; 64];
+        let (hash, _zeros) = commitment.split_at_mut(32);
+        hash.copy_from_slice(&sha256(&[self.runtime_data]));
+        commitment
+    }
+
+    /// Whether the processor's report, as it stands here, commits to the runtime data. Nothing about it is verified.
+    pub fn is_whole(&self) -> bool {
+        let at = match self.tee() {
+            Some(Tee::Snp) => 0x50,
+            Some(Tee::Tdx) => 128,
+            None => return false,
+        };
+        self.hardware_report.get(at..).and_then(<[u8]>::first_chunk) == Some(&self.commitment())
     }
 
     /// Whether the processor's report commits to the runtime data by SHA-256.

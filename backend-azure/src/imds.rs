@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use evidence_json::{JsonError, Object};
 use evidence_x509::{Certificate, CertificateError};
 
-use crate::td_report::TD_REPORT_LEN;
+use crate::{MAX_CERTIFICATES, td_report::TD_REPORT_LEN};
 
 /// What [`backend_api::Guest::with_metadata`] calls the service.
 pub(crate) const SERVICE: &str = "azure";
@@ -32,6 +32,14 @@ pub enum ImdsError {
     /// What should be certificates is not.
     #[error("metadata service: {0}")]
     Certificates(#[from] CertificateError),
+    /// More certificates than a payload has.
+    #[error("metadata service answers with {found} certificates, expected at most {limit}")]
+    TooMany {
+        /// How many there are.
+        found: usize,
+        /// How many are taken.
+        limit: usize,
+    },
     /// Nobody answers, or not in time.
     #[error("metadata service does not answer at {url}: {problem}")]
     Unreachable {
@@ -79,6 +87,9 @@ impl Imds {
             (answer.required("vcekCert")?, answer.required("certificateChain")?);
         let mut certificates = Certificate::parse_der_or_pem(vcek.as_bytes())?;
         certificates.extend(Certificate::parse_der_or_pem(chain.as_bytes())?);
+        if certificates.len() > MAX_CERTIFICATES {
+            return Err(ImdsError::TooMany { found: certificates.len(), limit: MAX_CERTIFICATES });
+        }
         Ok(certificates.iter().map(|certificate| certificate.der().to_vec()).collect())
     }
 

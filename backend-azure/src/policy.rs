@@ -22,8 +22,13 @@ pub const MICROSOFT_ID_KEYS: [&str; 4] = [
 /// The registers that an image must list: boot loader and kernel (4), initrd (9), the sections of a unified kernel image (11).
 const REQUIRED_PCRS: [u8; 3] = [4, 9, 11];
 
-/// What comes from outside of an image: command lines, credentials, add-ons. It must be empty where an image does not list it.
+/// What comes from outside of a unified kernel image: command lines, credentials, add-ons (systemd-stub). It must be quoted, and empty
+/// where an image does not list it.
 pub(crate) const EXTERNAL_PCR: u8 = 12;
+
+/// What a boot loader was told (8), and extensions of a system (13). Where they are quoted, they must be empty unless an image lists
+/// them.
+pub(crate) const OTHER_EXTERNAL_PCRS: [u8; 2] = [8, 13];
 
 /// Registers that prove nothing of a boot: 10 is of a kernel that measures files, 16 and 23 can be reset, 17 to 22 are of another
 /// launch.
@@ -147,6 +152,11 @@ impl Policy {
         if policy.report.csp_ids.is_some() {
             return Err(invalid("csp-ids is about a VLEK, and only a VCEK is accepted here".to_owned()));
         }
+        if policy.report.vmpl != 0 {
+            return Err(invalid(
+                "vmpl is 0 alone: a report of another level is not the paravisor's".to_owned(),
+            ));
+        }
         policy.launch.validate().map_err(invalid)?;
         let registers = policy.raw.as_ref().and_then(|raw| raw.pcrs.as_ref());
         if registers.is_some_and(|pcrs| pcrs.is_empty() || pcrs.iter().any(|pcr| *pcr > 23)) {
@@ -179,8 +189,8 @@ impl LaunchPolicy {
             if let Some(pcr) = REQUIRED_PCRS.iter().find(|pcr| !listed.contains(pcr)) {
                 return Err(format!("an image does not list pcr {pcr}: 4, 9 and 11 are needed"));
             }
-            if image.pcrs.values().any(|expected| !expected.is_meant_for(Bank::Sha256)) {
-                return Err("a register of an image has no value, or one that is not 32 bytes".to_owned());
+            if image.registers().any(|(pcr, expected)| !expected.is_meant_for(pcr, Bank::Sha256)) {
+                return Err("a register of an image has no value, one that is not 32 bytes, or gpt where no log tells".to_owned());
             }
         }
         Ok(())

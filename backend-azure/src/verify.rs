@@ -66,8 +66,10 @@ pub(crate) struct Verified {
     pub(crate) measurement: [u8; 48],
     /// SHA-256 of the platform's unique id.
     pub(crate) device_id: [u8; 32],
-    /// Whether somebody vouches for the paravisor: the key that signed its launch (SNP), or Azure's certificate.
-    pub(crate) is_known: bool,
+    /// Who vouches for the paravisor.
+    pub(crate) paravisor: Paravisor,
+    /// Whether Azure certifies the attestation key.
+    pub(crate) is_endorsed: bool,
     /// The rest of the payload: claims that nothing has tied to the quote yet.
     pub(crate) evidence: AzureEvidence,
 }
@@ -84,9 +86,26 @@ pub(crate) fn verify(input: &VerifyInput<'_>) -> Result<VerifiedEvidence> {
     let (quote, hardware) = verifier.evidence(&evidence, tee, profile).map_err(refused)?;
     let Verifier { ledger, graph, .. } = verifier;
     let Hardware { measurement, device_id, claims } = hardware;
-    let is_known = tee == Tee::Snp || ledger.passed(checks::runtime_data::AK_CERTIFICATE);
-    let verified = Verified { quote, measurement, device_id, is_known, evidence };
+    let is_endorsed = ledger.passed(checks::runtime_data::AK_CERTIFICATE);
+    let paravisor = match (tee, profile) {
+        (Tee::Snp, _) => Paravisor::Attested,
+        (Tee::Tdx, Profile::V1) if is_endorsed => Paravisor::Attested,
+        (Tee::Tdx, Profile::Coco | Profile::Raw) if is_endorsed => Paravisor::Loose,
+        (Tee::Tdx, _) => Paravisor::Unknown,
+    };
+    let verified = Verified { quote, measurement, device_id, paravisor, is_endorsed, evidence };
     VerifiedEvidence::assertion(&DESCRIPTOR, input, ledger, graph, claims, verified)
+}
+
+/// Who vouches for the paravisor, beside a relying party that lists its measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paravisor {
+    /// The key that signed its launch (SNP); or a quote under a certified key that commits to this very report (TDX).
+    Attested,
+    /// Azure certifies the attestation key, and its quote does not commit to the TD's report: any TD can name that key.
+    Loose,
+    /// Nobody.
+    Unknown,
 }
 
 /// What the processor signed.
@@ -133,7 +152,8 @@ impl Verifier<'_> {
             self.ledger.record(checks::runtime_data::RUNTIME_DATA, RuntimeData::parse(hcl.runtime_data))?;
         let ak = self.ledger.record(checks::runtime_data::AK_KEY, runtime_data.attestation_key())?;
         self.link("runtime data", "attestation key", "HCLAkPub", Authority::TeeHardware);
-        let configured = vm_configuration(&runtime_data, &self.policy.vm_configuration);
+        let configured = vm_configuration(&runtime_data, &self.policy.vm_configuration)
+            .and_then(|()| self.is_current(&runtime_data, profile));
         self.ledger.verify(checks::runtime_data::VM_CONFIGURATION, configured)?;
         // 4. Azure says that the attestation key is a confidential VM's.
         let certificate = self.ak_certificate(evidence, &ak)?;
@@ -162,7 +182,7 @@ impl Verifier<'_> {
             revocation_lists: &revocation_lists,
             anchors: &anchors(self.input.trust_anchors),
             signed_by: VekKind::Vcek,
-            report_data: &commitment(hcl),
+            report_data: &hcl.commitment(),
             policy: &self.policy.report,
             at: self.input.at,
         }
@@ -190,7 +210,7 @@ impl Verifier<'_> {
                 revocation_lists: &revocation_lists,
             },
             anchors: &anchors(self.input.trust_anchors),
-            report_data: &commitment(hcl),
+            report_data: &hcl.commitment(),
             profile: &evidence_tdx::AZURE,
             policy: &self.policy.td_quote,
             at: self.input.at,
@@ -311,6 +331,22 @@ impl Verifier<'_> {
         Some(Selection::new(HashAlgorithm::Sha256, pcrs.iter().copied()))
     }
 
+    /// What the policy asks of the configuration, it asks of now: a report of an earlier boot says nothing of that. The quote of the
+    /// profile v1 commits to the report.
+    fn is_current(&self, runtime_data: &RuntimeData, profile: Profile) -> Result<(), Error> {
+        let VmConfigurationPolicy { require_secure_boot, tpm_persisted } = self.policy.vm_configuration;
+        let expected = match (profile, self.policy.raw.as_ref().and_then(|raw| raw.user_data)) {
+            (Profile::V1, _) => return Ok(()),
+            (Profile::Raw, Some(named)) => named.0,
+            (Profile::Coco | Profile::Raw, _) => *self.input.challenge.as_bytes(),
+        };
+        let asked = require_secure_boot || tpm_persisted.is_some();
+        if asked && runtime_data.user_data != Some(expected) {
+            return Err(Error::VmConfigurationStale);
+        }
+        Ok(())
+    }
+
     /// Paravisor's report -> challenge.
     fn user_data(&mut self, runtime_data: &RuntimeData, profile: Profile) -> Result<(), Failed<Error>> {
         let is = |expected: &[u8; 64]| match &runtime_data.user_data {
@@ -352,14 +388,6 @@ impl Verifier<'_> {
     fn link(&mut self, from: &'static str, to: &'static str, means: &'static str, authority: Authority) {
         self.graph = std::mem::take(&mut self.graph).link(from, to, means, authority);
     }
-}
-
-/// What the report data must be: SHA-256 of the runtime data, and zeros.
-fn commitment(hcl: &HclReport<'_>) -> [u8; 64] {
-    let mut commitment = [0; 64];
-    let (hash, _zeros) = commitment.split_at_mut(32);
-    hash.copy_from_slice(&sha256(&[hcl.runtime_data]));
-    commitment
 }
 
 /// Report data that are not the hash of the runtime data are no question of freshness here.

@@ -1,6 +1,7 @@
 //! What the targets share: the lab's roots, chains and keys, so that forged Evidence gets past the signatures.
 
 pub mod amd;
+pub mod azure;
 pub mod intel;
 
 use std::time::Duration;

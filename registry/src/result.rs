@@ -21,7 +21,7 @@ pub struct AttestationResult {
     pub cpu: Appraised,
     /// The devices beside it.
     pub devices: Vec<Appraised>,
-    /// dstack's view of the identity; absent unless an application, its composition and an image are all bound.
+    /// dstack's view of the identity; absent unless each field that dstack needs is bound.
     pub boot_info: Option<BootInfo>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Import {
@@ -10,6 +10,10 @@ pub(crate) enum Import {
     Snp(ImportSnp),
     /// From a TDX quote and the logs of its guest.
     Tdx(ImportTdx),
+    /// From what a confidential VM of Azure's hands out: the paravisor's report, and a quote of its vTPM.
+    Azure(Box<ImportAzure>),
+    /// From the JSON that the attesters of Confidential Containers write: Azure (SEV-SNP, TDX) and TDX.
+    Coco(ImportCoco),
     /// From dstack's attestation of either platform: V0, V1 (binary or hex), the verifier's JSON request, or
     /// the guest's answer with a quote.
     Dstack(ImportDstack),
@@ -44,6 +48,61 @@ pub(crate) struct ImportTdx {
     /// The document to which MRCONFIGID commits, byte for byte.
     #[arg(long, value_name = "FILE")]
     pub(crate) mr_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportAzure {
+    /// The report of the paravisor, as the vTPM's index 0x01400001 has it, zeros at its end included.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hcl_report: PathBuf,
+    /// The vTPM's quote: TPMS_ATTEST.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) quote: PathBuf,
+    /// The signature of the quote: TPMT_SIGNATURE, or the number of an RSASSA signature alone, 256 bytes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signature: PathBuf,
+    /// The registers in the bank of SHA-256, JSON: an object of number and hex, or a list of all 24. Those that were quoted are taken.
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) pcrs: PathBuf,
+    /// The certificate of the attestation key: as the vTPM's index 0x01c101d0 has it, DER or PEM.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ak_cert: Option<PathBuf>,
+    /// Certificates of the processor's key, PEM or DER: VCEK, ASK, ARK; once for each.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vcek: Vec<PathBuf>,
+    /// Other certificates, PEM or DER: of Azure's authorities; once for each.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate: Vec<PathBuf>,
+    /// The quote of the TD report; zeros after it are cut. TDX alone.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) td_quote: Option<PathBuf>,
+    /// The log of the boot: binary_bios_measurements.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event_log: Option<PathBuf>,
+    /// How the challenge enters what is signed.
+    #[arg(long, value_name = "PROFILE", value_enum, default_value_t = AzureProfile::Coco)]
+    pub(crate) profile: AzureProfile,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// How the challenge enters what a vTPM of Azure's and the processor sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AzureProfile {
+    /// As `attest collect` has it: in user-data, and hashed with the paravisor's report in extraData.
+    V1,
+    /// As the attesters of Confidential Containers have it: extraData alone.
+    Coco,
+    /// As other tools have it: the policy's section [backend.azure.raw] says what the fields must hold.
+    Raw,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportCoco {
+    /// The evidence, JSON; `-` is standard input.
+    pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) target: Target,
 }

@@ -107,14 +107,14 @@ impl Tpm {
         Ok(Self { context })
     }
 
-    /// The whole of an NV index; `None` where it is not defined. It is read from its first byte on, in order:
+    /// The whole of an NV index; `None` where it is not defined, or was never written. It is read from its first byte on, in order:
     /// Azure's paravisor makes its report anew when its first byte is read. By the owner if the index lets
     /// the owner read it, otherwise by the index's own authorization.
     ///
     /// # Errors
     ///
     /// [`TpmError::TooLarge`] if it has more than `limit` bytes; [`TpmError::NotReadable`];
-    /// [`TpmError::Handle`]; [`TpmError::Command`], also for an index that was never written.
+    /// [`TpmError::Handle`]; [`TpmError::Command`].
     pub fn nv_read(&mut self, index: u32, limit: usize) -> Result<Option<Vec<u8>>, TpmError> {
         let handle = nv_handle(index)?;
         if !self.is_there(index)? {
@@ -126,6 +126,9 @@ impl Tpm {
             let (size, attributes) = nv_public(context, object)?;
             if size > limit {
                 return Err(TpmError::TooLarge { index, found: size, limit });
+            }
+            if bits(attributes)? & NV_WRITTEN == 0 {
+                return Ok(None);
             }
             let by = match attributes {
                 rights if rights.owner_read() => NvAuth::Owner,
@@ -144,9 +147,9 @@ impl Tpm {
                 }
                 data.extend_from_slice(&chunk);
             }
-            Ok(data)
+            Ok(Some(data))
         };
-        self.with(handle.into(), "TPM2_NV_ReadPublic", read).map(Some)
+        self.with(handle.into(), "TPM2_NV_ReadPublic", read)
     }
 
     /// Whether an NV index is defined. Changes nothing.

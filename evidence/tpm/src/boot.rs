@@ -15,10 +15,12 @@ use crate::{Error, Pcrs};
 pub const LOGGED: [u8; 14] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14];
 
 /// A log that replays to every quoted register of [`LOGGED`], but for those that were left out by name.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ReplayedLog<'a> {
     log: &'a EventLog<'a>,
     bank: Bank,
+    /// The registers that were compared: of no other do the log's events mean anything.
+    compared: Vec<u8>,
 }
 
 impl<'a> ReplayedLog<'a> {
@@ -29,6 +31,7 @@ impl<'a> ReplayedLog<'a> {
     ///
     /// [`Error::NoBootDigests`], [`Error::BootReplay`].
     pub fn replay(log: &'a EventLog<'a>, pcrs: &Pcrs, bank: Bank, except: &[u8]) -> Result<Self, Error> {
+        let mut compared = Vec::with_capacity(LOGGED.len());
         for pcr in LOGGED.into_iter().filter(|pcr| !except.contains(pcr)) {
             let Some(quoted) = pcrs.get(bank, pcr) else { continue };
             let replayed = log.replay(u32::from(pcr), bank).ok_or(Error::NoBootDigests(bank.algorithm()))?;
@@ -39,24 +42,41 @@ impl<'a> ReplayedLog<'a> {
                     quoted: hex::encode(quoted),
                 });
             }
+            compared.push(pcr);
         }
-        Ok(Self { log, bank })
+        Ok(Self { log, bank, compared })
     }
 
     /// Whether the events of `pcr` are these, one after the other.
     fn is_of(&self, pcr: u8, expected: &[ExpectedEvent]) -> bool {
         let found: Vec<_> = self.log.events_of(u32::from(pcr)).collect();
-        found.len() == expected.len()
+        self.compared.contains(&pcr)
+            && found.len() == expected.len()
             && found.iter().zip(expected).all(|(event, expected)| match expected {
                 ExpectedEvent::Digest(digest) => {
                     event.digest(self.bank.algorithm()) == Some(digest.as_slice())
                 }
-                // Its data is what the digest says, so that it is a partition table and no image posing as one.
+                // Of whatever type an event says it is: its digest is the hash of a partition table.
                 ExpectedEvent::PartitionTable => {
-                    event.event_type == EventType::EV_EFI_GPT_EVENT && event.tied_data(self.bank).is_some()
+                    event.event_type == EventType::EV_EFI_GPT_EVENT
+                        && event.tied_data(self.bank).is_some_and(is_partition_table)
                 }
             })
     }
+}
+
+/// UEFI_GPT_DATA (PC Client Platform Firmware Profile, §10.2.5): a header of 92 bytes, how many partitions follow (u64), and as many
+/// entries of the length that the header names. An image, of which firmware measures a hash of its bytes too, begins otherwise.
+fn is_partition_table(data: &[u8]) -> bool {
+    const HEADER_LEN: usize = 92;
+    let word = |at: usize| data.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+    let entries = data.get(HEADER_LEN..).and_then(<[u8]>::split_first_chunk);
+    let Some((count, entries)) = entries else { return false };
+    let count = usize::try_from(u64::from_le_bytes(*count)).ok();
+    let entry = word(84).and_then(|length| usize::try_from(length).ok());
+    data.starts_with(b"EFI PART")
+        && word(12).and_then(|length| usize::try_from(length).ok()) == Some(HEADER_LEN)
+        && count.zip(entry).and_then(|(count, entry)| count.checked_mul(entry)) == Some(entries.len())
 }
 
 /// What a register must hold: one of some values, or what an exact list of events leads to.
@@ -123,14 +143,15 @@ impl TryFrom<String> for ExpectedEvent {
 }
 
 impl Expected {
-    /// Whether the expectation can be met at all in `bank`: at least one value, each of the bank's length.
-    pub fn is_meant_for(&self, bank: Bank) -> bool {
+    /// Whether the expectation can be met at all of `pcr` in `bank`: at least one value, each of the bank's length; a partition table
+    /// in a register alone whose events are logged.
+    pub fn is_meant_for(&self, pcr: u8, bank: Bank) -> bool {
         let fits = |digest: &Digest| digest.0.len() == bank.algorithm().size();
         match self {
             Self::Values(values) => !values.is_empty() && values.iter().all(fits),
             Self::Events(ExpectedEvents { events }) => events.iter().all(|event| match event {
                 ExpectedEvent::Digest(digest) => fits(digest),
-                ExpectedEvent::PartitionTable => true,
+                ExpectedEvent::PartitionTable => LOGGED.contains(&pcr),
             }),
         }
     }

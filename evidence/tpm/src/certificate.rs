@@ -1,5 +1,7 @@
 //! Who vouches for an attestation key: its certificate.
 
+use std::collections::BTreeSet;
+
 use der::{Decode, Header, Reader as _, SliceReader, Tag};
 use evidence_ledger::{Failed, Ledger};
 use evidence_x509::{
@@ -53,7 +55,9 @@ impl VerifyAkCertificate<'_> {
         ledger.require(checks::AK_CERTIFICATE_USAGE, certificate.is_for_signing_data(), || {
             Error::NotForSigning(certificate.subject().to_owned())
         })?;
-        let candidates = self.candidates.iter().filter_map(|der| Certificate::parse(der).ok());
+        // Each once: who sends one certificate many times shall not make its path be tried as often.
+        let candidates: BTreeSet<&[u8]> = self.candidates.iter().copied().collect();
+        let candidates = candidates.into_iter().filter_map(|der| Certificate::parse(der).ok());
         let candidates: Vec<Certificate> = candidates.collect();
         let path = find_path(&certificate, &candidates, self.anchors, self.purpose, self.algorithms, self.at);
         let path = ledger.record(checks::AK_CERTIFICATE_PATH, path.map_err(Error::Path))?;

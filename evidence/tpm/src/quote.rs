@@ -36,7 +36,7 @@ impl BoundAk {
 pub enum ExtraData<'a> {
     /// Exactly these bytes.
     Exactly(&'a [u8]),
-    /// The beginning of these bytes, after which they are zeros.
+    /// The beginning of these bytes, after which they are zeros; not nothing, of which zeros alone would follow.
     BeginningOf(&'a [u8; 64]),
 }
 
@@ -47,6 +47,9 @@ impl ExtraData<'_> {
             Self::Exactly(expected) => expected.ct_eq(found).into(),
             Self::BeginningOf(expected) => {
                 let mut padded = [0; 64];
+                if found.is_empty() {
+                    return false;
+                }
                 let Some(beginning) = padded.get_mut(..found.len()) else { return false };
                 beginning.copy_from_slice(found);
                 expected.ct_eq(&padded).into()

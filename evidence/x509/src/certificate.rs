@@ -19,6 +19,9 @@ use crate::CertificateError;
 /// The largest certificate that is read, in bytes. AMD's are below 2 KiB, NVIDIA's and Azure's below 3 KiB.
 pub const MAX_CERTIFICATE: usize = 16 * 1024;
 
+/// The most bytes of a common name. RFC 5280 has 64; Azure writes names that may be longer.
+const MAX_COMMON_NAME: usize = 128;
+
 /// The most extensions of a certificate: three times what vendors write.
 const MAX_EXTENSIONS: usize = 64;
 
@@ -162,12 +165,12 @@ impl Certificate {
         der::pem::encode_string("CERTIFICATE", LineEnding::LF, &self.der).unwrap_or_default()
     }
 
-    /// The subject's common name; empty if the subject has not exactly one.
+    /// The subject's common name; empty if the subject has not exactly one, or it is no line of at most 128 bytes.
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// The issuer's common name; empty if the issuer has not exactly one.
+    /// The issuer's common name; empty as for the subject.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
@@ -230,14 +233,17 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// The one common name of `name`; `None` if there is none, more than one, or it is no text.
+/// The one common name of `name`; `None` if there is none, more than one, or it is no line of text of at most
+/// [`MAX_COMMON_NAME`] bytes: what a certificate says of itself stands in errors before anyone vouches for it.
 pub(crate) fn common_name(name: &Name) -> Option<String> {
     let mut names = name.iter().filter(|attribute| attribute.oid == COMMON_NAME);
     let value = &names.next()?.value;
     if names.next().is_some() {
         return None;
     }
-    std::str::from_utf8(value.value()).ok().map(str::to_owned)
+    let text = std::str::from_utf8(value.value()).ok()?;
+    let is_line = text.len() <= MAX_COMMON_NAME && !text.chars().any(char::is_control);
+    is_line.then(|| text.to_owned())
 }
 
 pub(crate) fn seconds(time: Time) -> u64 {

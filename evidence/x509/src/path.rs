@@ -34,8 +34,8 @@ pub struct Purpose(KeyUsage);
 impl Purpose {
     /// Keys whose certificates state none: those of processors. One that states others is refused.
     pub const UNSTATED: Self = Self(KeyUsage::client_auth());
-    /// tcg-kp-AIKCertificate, 2.23.133.8.3 (TCG EK Credential Profile, §3.2.16): stated by the leaf, and allowed by each CA that
-    /// states any.
+    /// tcg-kp-AIKCertificate, 2.23.133.8.3 (TCG EK Credential Profile, §3.2.16): stated by the leaf and by each CA between it and the
+    /// root.
     pub const TPM_ATTESTATION_KEY: Self = Self(KeyUsage::required(&[0x67, 0x81, 0x05, 0x08, 0x03]));
 }
 
@@ -82,7 +82,7 @@ pub fn find_path(
 /// Verifies the path `leaf <- intermediates <- root` at the time `at`.
 ///
 /// `root` is trusted because the caller matched it with a pin; this function checks that it verifies under its own key, and
-/// (by `rustls-webpki`, RFC 5280 §6) signatures, dates, name chaining, basic constraints and key usage below it. The root's
+/// (by `rustls-webpki`, RFC 5280 §6) signatures, dates, name chaining, basic constraints and extended key usage below it. The root's
 /// own dates are [`verify_validity`]'s. Only `algorithms` are accepted, by the exact bytes of their identifiers.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Writes the seed corpus of every fuzz target, forged by the lab: `seed DIRECTORY`.
 
 mod amd;
+mod azure;
 mod dstack;
 mod intel;
 
@@ -25,23 +26,29 @@ fn main() -> io::Result<()> {
     };
     let (guest, td) = (Guest::new(Product::Milan), TdGuest::new());
     for (target, seeds) in [
+        ("ak_certificate", azure::ak_certificates()),
+        ("azure_payload", azure::payloads()),
         ("certificate", [amd::certificates(), intel::certificates()].concat()),
         ("certificate_table", amd::certificate_tables()),
         ("dstack_documents", dstack::documents(&guest)),
         ("dstack_wire", dstack::wire(&guest)),
         ("envelope", envelopes()),
-        ("event_log", intel::event_logs(&td)),
+        ("event_log", [intel::event_logs(&td), azure::event_logs()].concat()),
+        ("hcl_report", azure::hcl_reports()),
         ("ovmf", amd::firmware()),
         ("policy", policies()),
         ("quote", intel::quotes()),
         ("report", amd::reports()),
         ("revocation_list", [amd::revocation_lists(), intel::revocation_lists(&td)].concat()),
+        ("runtime_data", azure::runtime_data()),
         ("runtime_log", intel::runtime_logs(&td)),
         ("snp_payload", amd::payloads(&guest)),
         ("tdx_collateral", intel::collateral(&td)),
         ("tdx_guest", intel::surroundings(&td)),
         ("tdx_launch", intel::launches(&td)),
         ("tdx_payload", intel::payloads(&td)),
+        ("tpms_attest", azure::quotes()),
+        ("tpmt_public", azure::publics()),
     ] {
         write(&root.join(target), seeds)?;
     }
@@ -118,10 +125,41 @@ rtmr0 = ["DIGEST"]
 rtmr1 = ["DIGEST"]
 rtmr2 = ["DIGEST"]
 "#;
+    let azure = r#"version = 1
+danger-accept-asserted = true
+
+[backend.azure]
+danger-accept-unendorsed-ak = true
+
+[backend.azure.report]
+id-keys = ["DIGEST"]
+
+[backend.azure.td-quote]
+accept-tcb-status = ["OutOfDate"]
+
+[backend.azure.vm-configuration]
+require-secure-boot = true
+tpm-persisted = false
+
+[backend.azure.launch]
+phase = "ready"
+
+[[backend.azure.launch.images]]
+os-image-hash = "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e"
+
+[backend.azure.launch.images.pcrs]
+4 = ["5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e"]
+9 = { events = ["gpt", "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e"] }
+11 = { events = [] }
+
+[backend.azure.raw]
+pcrs = [0, 4, 7]
+"#;
     let digests = ["modules", "service-tds", "mr-config-ids", "mr-owners", "mr-owner-configs"];
     let digests: String = digests.iter().map(|key| format!("{key} = [\"DIGEST\"]\n")).collect();
     let tdx = tdx.replace("DIGESTS", &digests).replace("DIGEST", &"5e".repeat(48));
-    [("minimal", minimal), ("full", full), ("tdx", &tdx)]
+    let azure = azure.replace("DIGEST", &"5e".repeat(48));
+    [("minimal", minimal), ("full", full), ("tdx", &tdx), ("azure", &azure)]
         .map(|(name, text)| (name.to_owned(), text.into()))
         .into()
 }

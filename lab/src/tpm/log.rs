@@ -70,7 +70,7 @@ impl BootLog {
         ];
         events.extend((0..8).map(|pcr| event(pcr, kind::SEPARATOR, &[0; 4])));
         events.extend([
-            event(5, kind::GPT, b"lab partition table"),
+            event(5, kind::GPT, &partition_table()),
             image(
                 4,
                 kind::BOOT_SERVICES_APPLICATION,
@@ -135,6 +135,20 @@ impl BootLog {
         }
         log
     }
+}
+
+/// UEFI_GPT_DATA of a disk with two partitions (Platform Firmware Profile, §10.2.5).
+#[must_use]
+pub fn partition_table() -> Vec<u8> {
+    let mut table = b"EFI PART".to_vec();
+    table.extend([0, 0, 1, 0]);
+    table.extend(92_u32.to_le_bytes());
+    table.resize(84, 0x5A);
+    table.extend(128_u32.to_le_bytes());
+    table.extend([0x5A; 4]);
+    table.extend(2_u64.to_le_bytes());
+    table.extend([0xA5; 256]);
+    table
 }
 
 /// A length of 32 bits, little-endian, and the bytes.

@@ -5,7 +5,7 @@
 mod log;
 mod quote;
 
-pub use log::{BootEvent, BootLog};
+pub use log::{BootEvent, BootLog, partition_table};
 pub use quote::{AttestSpec, SelectionSpec, ak_public, qualified_name, rsassa_sha256};
 
 /// TPM_ALG_IDs (TCG Algorithm Registry).

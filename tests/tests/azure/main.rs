@@ -10,6 +10,8 @@
 )]
 
 mod cases;
+mod differential;
+mod flips;
 mod named_checks;
 mod payload;
 mod real;

@@ -6,7 +6,9 @@ use registry::AttestationResult;
 
 use crate::{
     cases::{
-        self, Case, azure,
+        self, Case,
+        ak::add_list,
+        azure,
         binding::{
             boot_loader_in_pcr14, listed, listed_events, listed_partition_table, nothing_extended,
             unendorsed_tdx,
@@ -166,6 +168,30 @@ fn what_is_not_performed_shows() {
     let mut without_user_data = coco();
     without_user_data.guest.runtime_data.user_data = None;
     assert!(why(&without_user_data, "user-data").contains("coco"));
+    // A list that has ended and revokes nothing says no more than none.
+    let ended = Scene {
+        edit_endorsements: |all| {
+            all.drain(1..3);
+            for of_root in [true, false] {
+                add_list(all, of_root, |list| lab::x509::CrlSpec {
+                    next_update: Some(list.this_update + 1),
+                    ..list
+                });
+            }
+        },
+        ..Scene::snp()
+    };
+    assert!(why(&ended, "ak-certificate-revocation").starts_with("no current revocation list of"));
+    // Any TD can name a key that Azure certified for another VM, where the quote does not commit to the TD's report.
+    let mut loose = Scene { guest: coco().guest, ..Scene::tdx() };
+    loose.guest = lab::azure::Guest { selection: loose.guest.selection, ..lab::azure::Guest::tdx() };
+    loose.guest.events.clear();
+    loose.media_type = Some(backend_azure::media_type(backend_azure::Tee::Tdx, backend_azure::Profile::Coco));
+    loose.edits = coco().edits;
+    (loose.asked, loose.challenge) = (coco().asked, coco().challenge);
+    assert!(why(&loose, "paravisor-known").contains("whose TD that is"));
+    loose.policy = unendorsed_tdx().policy;
+    assert_eq!(why(&loose, "paravisor-known"), "passed");
     assert!(why(&boot_loader_in_pcr14(), "runtime-replay").contains("PCR14"));
     assert!(why(&nothing_extended(), "launch-events").contains("no event"));
     for scene in [listed(), listed_events(), listed_partition_table()] {
@@ -190,6 +216,8 @@ fn policies_that_cannot_be_meant_are_refused() {
         (image(&format!("{required}\n7 = []")), "a register of an image has no value"),
         (image(&format!("{required}\n7 = [\"{}\"]", "00".repeat(48))), "not 32 bytes"),
         (image(&format!("{required}\n7 = [\"00\"]")), "did not match any variant"),
+        (image(&format!("{required}\n15 = {{ events = [\"gpt\"] }}")), "gpt where no log tells"),
+        ("[backend.azure.report]\nvmpl = 1\n".to_owned(), "vmpl is 0 alone"),
         ("[backend.azure.report]\nid-keys = []\n".to_owned(), "id-keys"),
         ("[backend.azure.report]\ncsp-ids = [\"x\"]\n".to_owned(), "csp-ids is about a VLEK"),
         ("[backend.azure.td-quote]\nmodules = []\n".to_owned(), "modules is empty"),

@@ -86,6 +86,12 @@ impl Real {
         )
     }
 
+    /// MRTD of the TD quote, hex.
+    pub(crate) fn mrtd(&self) -> String {
+        let quote = evidence_tdx::Quote::parse(self.evidence.td_quote.as_ref().unwrap()).unwrap();
+        hex::encode(quote.report.mr_td)
+    }
+
     /// What a relying party with this policy says.
     pub(crate) fn judge(&self, policy: &str) -> Result<AttestationResult> {
         self.judge_by(&self.verifier(policy)?, &self.evidence)

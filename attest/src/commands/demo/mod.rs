@@ -1,5 +1,6 @@
 //! `attest demo`: a verification from beginning to end, on evidence that the lab forges.
 
+mod azure;
 mod refusal;
 mod snp;
 mod tdx;
@@ -37,6 +38,8 @@ struct Trial {
 struct Story {
     backend: BackendId,
     vendor: &'static str,
+    /// The relying party's policy, TOML.
+    policy: String,
     /// What the lab made, and its facts.
     introduction: (String, Vec<(&'static str, String)>),
     /// Whether a simulated guest collected the evidence, rather than the lab put it together.
@@ -59,6 +62,7 @@ struct Story {
 /// Shows it, and ends with an error if anything is other than it must be.
 pub(crate) fn run(args: &DemoArgs) -> Result<Answer> {
     match args.backend {
+        DemoBackend::Azure => show(&azure::story()?),
         DemoBackend::BaremetalSnp => show(&snp::story()),
         DemoBackend::Tdx => show(&tdx::story()?),
     }
@@ -145,8 +149,8 @@ impl Story {
         let at = UnixTime::since_unix_epoch(Duration::from_secs(lab::time::utc_day(2026, 6, 1)));
         let accepted = Registry::linked()?.accept([self.backend.as_str()])?;
         let source = Arc::new(OfflineBundle::new(trial.endorsements.clone()));
-        let mut verifier =
-            Verifier::new(accepted, source, AppraisalPolicy::default())?.with_clock(Clock::Fixed(at));
+        let policy = AppraisalPolicy::from_toml(&self.policy)?;
+        let mut verifier = Verifier::new(accepted, source, policy)?.with_clock(Clock::Fixed(at));
         if let Some(anchors) = anchors {
             verifier = verifier.danger_replace_trust_anchors(self.backend, anchors.clone())?;
         }

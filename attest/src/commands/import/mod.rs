@@ -1,22 +1,27 @@
 //! `attest import`: what other tools collected, in an envelope.
 
+mod azure;
+mod coco;
 mod snp;
 mod tdx;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use backend_api::{Envelope, Error, ErrorKind, Evidence, MediaType, Result};
 use backend_baremetal_snp::SnpEvidence;
 use backend_tdx::TdxEvidence;
 use evidence_dstack::wire::{Attestation, Platform, Request, WireError};
+use evidence_x509::Certificate;
 use serde_json::{Map, Value};
 
+pub(crate) use azure::run as azure;
+pub(crate) use coco::run as coco;
 pub(crate) use snp::run as snp;
 pub(crate) use tdx::run as tdx;
 
 use crate::{
     cli::{ImportDstack, Target},
-    files,
+    files::{self, MAX_FILE},
     output::{Answer, printable, table},
 };
 
@@ -109,6 +114,17 @@ impl Imported {
         let text = format!("wrote {written}, {count} bytes; nothing in it is verified\n{}", table(rows));
         Ok(Answer::done(text, json.into()))
     }
+}
+
+/// Every certificate of these files, DER or PEM, in their order.
+fn certificates<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<Vec<Vec<u8>>> {
+    let mut all = Vec::new();
+    for path in paths {
+        let read = Certificate::parse_der_or_pem(&files::read(path, MAX_FILE)?);
+        let read = read.map_err(|error| malformed(path, &error))?;
+        all.extend(read.iter().map(|certificate| certificate.der().to_vec()));
+    }
+    Ok(all)
 }
 
 /// The payload would be another when it is read: a mistake of this program.

@@ -5,9 +5,8 @@ use std::path::Path;
 use backend_api::Result;
 use backend_baremetal_snp::{MEDIA_TYPE, SnpEvidence};
 use evidence_snp::{CertificateTable, Report, read_certificates};
-use evidence_x509::Certificate;
 
-use super::{Imported, malformed, not_as_written};
+use super::{Imported, certificates, malformed, not_as_written};
 use crate::{
     cli::ImportSnp,
     files::{self, MAX_FILE},
@@ -17,12 +16,7 @@ use crate::{
 /// Imports a bare report.
 pub(crate) fn run(args: &ImportSnp) -> Result<Answer> {
     let report = files::read(&args.report, MAX_FILE)?;
-    let mut chain = Vec::new();
-    for path in &args.cert {
-        let read = Certificate::parse_der_or_pem(&files::read(path, MAX_FILE)?);
-        let read = read.map_err(|error| malformed(path, &error))?;
-        chain.extend(read.iter().map(|certificate| certificate.der().to_vec()));
-    }
+    let mut chain = certificates(&args.cert)?;
     if let Some(path) = &args.cert_table {
         let table = files::read(path, MAX_FILE)?;
         let table = CertificateTable::parse(&table).map_err(|error| malformed(path, &error))?;

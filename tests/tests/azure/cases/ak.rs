@@ -56,6 +56,21 @@ cases! {
     "ak-certificate-path", "an authority that has ended": |scene| {
         reissue_ca(scene, |spec| spec.not_after = june_2026() - DAY);
     };
+    "ak-certificate-path", "an authority that does not state what it issues": |scene| {
+        reissue_ca(scene, |spec| spec.remove_extension(const_oid::db::rfc5280::ID_CE_EXT_KEY_USAGE));
+    };
+    "ak-certificate-path", "the certificate of an authority as that of the key": |scene| {
+        scene.guest.ak_spec.set_extension(basic_constraints(true, None));
+    };
+    "ak-certificate-path", "a root that has ended": |scene| {
+        scene.edit_endorsements = |all| reissue_root(all, |spec| spec.not_after = june_2026() - DAY, true);
+    };
+    "ak-certificate-path", "a root that did not sign itself": |scene| {
+        scene.edit_endorsements = |all| reissue_root(all, |_| {}, false);
+    };
+    "ak-certificate-path", "a certificate that is there and does not hold, where none is needed", of danger: |scene| {
+        scene.edit = |evidence| evidence.ak_certificate.as_mut().unwrap()[400] ^= 1;
+    };
     "ak-certificate-path", "a root that is not pinned": |scene| {
         scene.anchors.0.last_mut().unwrap().spki_sha256[0] ^= 1;
     };
@@ -111,6 +126,22 @@ fn reissue_ca(scene: &mut Scene, change: fn(&mut CertSpec)) {
     change(&mut spec);
     CA.set(spec.sign(&Pkcs1::Sha384(scene.guest.hierarchy.root_key())));
     scene.edit = |evidence| *evidence.certificates.last_mut().unwrap() = CA.take().into();
+}
+
+/// Issues the root's certificate again with one change, signed by itself or by another.
+fn reissue_root(all: &mut [(EndorsementKind, Vec<u8>)], change: fn(&mut CertSpec), by_itself: bool) {
+    let hierarchy = hierarchy::Hierarchy::new();
+    let mut spec = hierarchy.root_spec();
+    change(&mut spec);
+    let key = if by_itself { hierarchy.root_key() } else { hierarchy.ca_key() };
+    all[0].1 = spec.sign(&Pkcs1::Sha384(key));
+}
+
+/// A relying party that would take an attestation key without a certificate.
+pub(crate) fn danger() -> Scene {
+    let mut scene = Scene::snp();
+    azure(&mut scene, "danger-accept-unendorsed-ak = true");
+    scene
 }
 
 /// Adds a list of the root, or of the authority below it.

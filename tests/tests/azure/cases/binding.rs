@@ -1,6 +1,9 @@
 //! What was booted, and what the guest extended.
 
-use super::*;
+use super::{
+    quote::{coco, raw_pcrs},
+    *,
+};
 
 cases! {
     "measurement-listed", "a paravisor that the relying party does not list", of listed: |scene| {
@@ -49,11 +52,43 @@ cases! {
     };
     "boot-registers", "an image that poses as a partition table", of listed_partition_table: |scene| {
         // Its type says so; its digest is of something else than what is logged.
-        let event = scene.guest.boot.events.iter_mut().find(|event| event.data == b"lab partition table").unwrap();
+        let event = scene.guest.boot.events.iter_mut().find(|event| event.data == lab::tpm::partition_table()).unwrap();
         event.measured = Some(b"an image".to_vec());
     };
+    "boot-registers", "an image that poses as a partition table, with the bytes that are hashed", of listed_partition_table: |scene| {
+        let table = lab::tpm::partition_table();
+        let event = scene.guest.boot.events.iter_mut().find(|event| event.data == table).unwrap();
+        event.data = [b"MZ", &table[2..]].concat();
+    };
+    "boot-registers", "a partition table with more bytes than its entries", of listed_partition_table: |scene| {
+        let table = lab::tpm::partition_table();
+        scene.guest.boot.events.iter_mut().find(|event| event.data == table).unwrap().data.push(0);
+    };
+    "boot-registers", "a partition table whose header has another length", of listed_partition_table: |scene| {
+        let table = lab::tpm::partition_table();
+        scene.guest.boot.events.iter_mut().find(|event| event.data == table).unwrap().data[12] = 93;
+    };
+    "boot-registers", "what a boot loader was told", of coco: |scene| {
+        scene.guest.pcrs.push((8, [7; 32]));
+        scene.edit = |evidence| evidence.boot_log = None;
+    };
+    "boot-registers", "an extension of the system", of coco: |scene| {
+        scene.guest.pcrs.push((13, [7; 32]));
+        scene.edit = |evidence| evidence.boot_log = None;
+    };
+    "boot-registers", "a quote without PCR12", of raw_pcrs: |scene| {
+        scene.guest.selection = SelectionSpec::sha256(&[4, 7, 9, 11, 14]);
+        scene.policy = scene.policy.replace("11, 12, 14", "11, 14");
+    };
+    "runtime-replay", "a quote without PCR14", of raw_pcrs: |scene| {
+        scene.guest.selection = SelectionSpec::sha256(&[4, 7, 9, 11, 12]);
+        scene.policy = scene.policy.replace("12, 14", "12");
+    };
+    "boot-log-replay", "a log without digests of the quoted bank": |scene| {
+        scene.edit = |evidence| evidence.boot_log = Some(sha384_log().into());
+    };
     "boot-registers", "two partition tables", of listed_partition_table: |scene| {
-        let table = scene.guest.boot.events.iter().find(|event| event.data == b"lab partition table").unwrap().clone();
+        let table = scene.guest.boot.events.iter().find(|event| event.data == lab::tpm::partition_table()).unwrap().clone();
         scene.guest.boot.events.push(table);
     };
     "boot-registers", "a list with a partition table, and no log", of listed_partition_table: |scene| {
@@ -111,6 +146,18 @@ fn event(pcr: u32, data: &[u8]) -> lab::tpm::BootEvent {
     lab::tpm::BootEvent { pcr, event_type: 0xD, data: data.to_vec(), measured: None }
 }
 
+/// A log of the same boot with digests of SHA-384 alone.
+fn sha384_log() -> Vec<u8> {
+    let mut log = vec![0; 4];
+    log.extend(3_u32.to_le_bytes());
+    log.extend([0; 20]);
+    let mut header = b"Spec ID Event03\0\0\0\0\0\0\x02\0\x02".to_vec();
+    header.extend([1, 0, 0, 0, 0x0C, 0, 48, 0, 0]);
+    log.extend(u32::try_from(header.len()).unwrap().to_le_bytes());
+    log.extend(header);
+    log
+}
+
 /// What systemd-stub measures of a command line that is not the image's own.
 fn external() -> lab::tpm::BootEvent {
     event(12, b"init=/bin/sh")
@@ -153,7 +200,7 @@ pub(crate) fn listed_events() -> Scene {
 pub(crate) fn listed_partition_table() -> Scene {
     let mut scene = Scene::snp();
     let table =
-        scene.guest.boot.events.iter_mut().find(|event| event.data == b"lab partition table").unwrap();
+        scene.guest.boot.events.iter_mut().find(|event| event.data == lab::tpm::partition_table()).unwrap();
     table.pcr = 2;
     let separator = hex::encode(scene.guest.boot.digests(2)[0]);
     scene.image =

@@ -40,6 +40,9 @@ cases! {
     "td-report-quoted", "a report of another type", of Scene::tdx: |scene| {
         scene.guest.td_report_patches = vec![(0, vec![0])];
     };
+    "td-report-quoted", "a report of another subtype", of Scene::tdx: |scene| {
+        scene.guest.td_report_patches = vec![(1, vec![1])];
+    };
     "td-report-quoted", "bytes behind the TD report", of Scene::tdx: |scene| patch_hcl(scene, 1215, &[1]);
     "td-report-quoted", "report data other than the quoted", of Scene::tdx: |scene| {
         scene.guest.td_report_patches = vec![(128, vec![0xEE])];
@@ -93,6 +96,12 @@ cases! {
     "vm-configuration", "a vTPM that is kept where the policy says otherwise", of not_persisted: |scene| {
         scene.guest.runtime_data.vm_configuration["tpm-persisted"] = json!(true);
     };
+    "vm-configuration", "a report of an earlier boot, where the policy requires Secure Boot", of coco_secure_boot: |scene| {
+        scene.guest.runtime_data.user_data = None;
+    };
+    "payload", "more values of registers than a TPM has": |scene| {
+        scene.edit = |evidence| evidence.pcrs.resize(25, vec![0; 32].into());
+    };
     // The shared checks of the processor's report, as far as this backend wires them.
     "report-data", "runtime data that were changed after the report": |scene| {
         scene.edit = |evidence| evidence.hcl_report[1240] ^= 1;
@@ -111,6 +120,9 @@ cases! {
     "no-debug", "a TD that can be debugged", of Scene::tdx: |scene| td_body(scene).td_attributes |= 1;
     "no-migration-agent", "a guest that can be moved": |scene| report(scene).policy |= 1 << 18;
     "id-key", "a paravisor that Microsoft did not launch": |scene| report(scene).id_key_digest[0] ^= 1;
+    "id-key", "a paravisor that Microsoft did not launch, where the policy asks for something else", of svn: |scene| {
+        report(scene).id_key_digest[0] ^= 1;
+    };
     "id-key", "a paravisor without an ID key": |scene| report(scene).id_key_digest = [0; 48];
     "guest-svn", "an older paravisor than the policy's oldest", of svn: |scene| report(scene).guest_svn = 9;
     "report-signature", "a report that was changed after signing": |scene| {
@@ -126,6 +138,12 @@ cases! {
 
 pub(crate) fn secure_boot() -> Scene {
     let mut scene = Scene::snp();
+    scene.policy = "[backend.azure.vm-configuration]\nrequire-secure-boot = true\n".to_owned();
+    scene
+}
+
+fn coco_secure_boot() -> Scene {
+    let mut scene = quote::coco();
     scene.policy = "[backend.azure.vm-configuration]\nrequire-secure-boot = true\n".to_owned();
     scene
 }

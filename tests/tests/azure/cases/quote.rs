@@ -37,6 +37,14 @@ cases! {
         edit(scene, |quote| { quote.extra_data.truncate(31); });
     };
     "tpm-extra-data", "a longer nonce than any", of coco: |scene| edit(scene, |quote| quote.extra_data.resize(65, 0));
+    "tpm-extra-data", "no nonce, for a challenge of zeros", of coco_of_zeros: |scene| {
+        edit(scene, |quote| quote.extra_data.clear());
+    };
+    "tpm-selection", "fewer registers than the profile has", of coco: |scene| _ = scene.guest.selection.pcrs.pop();
+    "tpm-selection", "the registers that the policy names for another profile", of coco: |scene| {
+        scene.policy = "[backend.azure.raw]\npcrs = [4, 7, 9, 11, 12, 14]\n".to_owned();
+        scene.guest.selection = SelectionSpec::sha256(&[4, 7, 9, 11, 12, 14]);
+    };
     "tpm-extra-data", "another nonce", of raw: |scene| edit(scene, |quote| quote.extra_data[0] ^= 1);
     "tpm-selection", "the profile raw, and no word of it in the policy", of raw: |scene| scene.policy.clear();
     "tpm-selection", "more registers than the policy names", of raw_pcrs: |scene| all_registers(scene);
@@ -106,6 +114,14 @@ pub(crate) fn coco() -> Scene {
     scene.asked[..32].fill(0xC4);
     scene.challenge = scene.asked;
     edit(&mut scene, |quote| quote.extra_data = vec![0xC4; 32]);
+    scene
+}
+
+/// The same for a challenge of which nothing but zeros is left.
+fn coco_of_zeros() -> Scene {
+    let mut scene = coco();
+    scene.challenge = [0; 64];
+    edit(&mut scene, |quote| quote.extra_data = vec![0; 32]);
     scene
 }
 

@@ -63,6 +63,7 @@ pub(super) fn story() -> Story {
     Story {
         backend: ID,
         vendor: "AMD",
+        policy: "version = 1".to_owned(),
         introduction: (
             "The lab forges a guest: root, intermediate and chip certificates, a revocation list, an image, \
              a launch, and a report that is signed for a challenge."

@@ -115,6 +115,7 @@ pub(super) fn story() -> Result<Story> {
     Ok(Story {
         backend: ID,
         vendor: "Intel",
+        policy: "version = 1".to_owned(),
         introduction: (
             format!(
                 "The lab forges a platform: root, CA and PCK certificate, TCB info, QE identity, revocation \
