@@ -16,7 +16,8 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, SHA512, digest};
-use lab::swtpm::{AK_HANDLE, Proxy, Swtpm, Wire, alg, nv_read_at_start};
+use lab::swtpm::{AK_HANDLE, Proxy, Swtpm, Wire, nv_read_at_start};
+use lab::tpm::alg;
 use lab::vectors::skipped;
 
 /// TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD.

@@ -21,7 +21,8 @@ use evidence_attester::{Journal, JournalError, Register, RegisterError, device};
 use evidence_event_log::Bank;
 use evidence_event_log::runtime::{EventVersion, RuntimeEvent};
 use evidence_ledger::ErrorKind;
-use lab::swtpm::{AK_HANDLE, Proxy, Swtpm, Wire, alg};
+use lab::swtpm::{AK_HANDLE, Proxy, Swtpm, Wire};
+use lab::tpm::alg;
 use lab::vectors::skipped;
 
 /// Azure's index of its report, and the one of what a guest wants in it.

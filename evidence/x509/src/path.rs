@@ -37,6 +37,10 @@ impl Purpose {
     /// tcg-kp-AIKCertificate, 2.23.133.8.3 (TCG EK Credential Profile, §3.2.16): stated by the leaf and by each CA between it and the
     /// root.
     pub const TPM_ATTESTATION_KEY: Self = Self(KeyUsage::required(&[0x67, 0x81, 0x05, 0x08, 0x03]));
+    /// tcg-kp-EKCertificate, 2.23.133.8.1, of whoever in the path states any: Google's authority of attestation keys says that of
+    /// itself, and nothing of the keys.
+    pub const TPM_ENDORSEMENT_KEY_IF_STATED: Self =
+        Self(KeyUsage::required_if_present(&[0x67, 0x81, 0x05, 0x08, 0x01]));
 }
 
 /// A path that holds: what stands between a leaf and a pinned root.

@@ -15,7 +15,8 @@ use tiny_http::{Method, Request, Response, Server};
 
 use super::guest::{Guest, Tee};
 use crate::keys::rsa_spki;
-use crate::swtpm::{Proxy, Swtpm, Wire, alg, nv_read_at_start};
+use crate::swtpm::{Proxy, Swtpm, Wire, nv_read_at_start};
+use crate::tpm::alg;
 use crate::x509::pem_chain;
 
 /// The report of the paravisor, what the guest wants to be in it, and the certificate of the attestation key.

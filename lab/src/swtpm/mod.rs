@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 pub use message::nv_read_at_start;
 pub use proxy::{Hook, Proxy};
-pub use wire::{AK_HANDLE, Wire, alg};
+pub use wire::{AK_HANDLE, Wire};
 
 /// How long a start may take.
 const START: Duration = Duration::from_secs(10);

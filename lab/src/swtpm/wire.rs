@@ -5,24 +5,17 @@ use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
+use crate::tpm::alg;
+
 use super::message::{Fields, HEADER_LEN, NV_READ, WITH_SESSIONS, read_message};
 
 /// Where [`Wire::create_primary_ak_rsa2048`] leaves its key: Azure's handle of it.
 pub const AK_HANDLE: u32 = 0x8100_0003;
 
-/// Hash algorithms (part 2, table 9).
-pub mod alg {
-    /// SHA-1, 20 bytes.
-    pub const SHA1: u16 = 0x0004;
-    /// SHA-256, 32 bytes.
-    pub const SHA256: u16 = 0x000b;
-    /// SHA-384, 48 bytes.
-    pub const SHA384: u16 = 0x000c;
-    /// SHA-512, 64 bytes.
-    pub const SHA512: u16 = 0x000d;
-}
-
 const NO_SESSIONS: u16 = 0x8001;
+
+/// TPM_ALG_NULL: the key's own scheme.
+const NULL: u16 = 0x0010;
 
 const OWNER: u32 = 0x4000_0001;
 const ENDORSEMENT: u32 = 0x4000_000b;
@@ -41,6 +34,10 @@ const AK_TEMPLATE: [u8; 24] = [
     0x00, 0x01, 0x00, 0x0b, 0x00, 0x05, 0x04, 0x72, 0x00, 0x00, 0x00, 0x10, 0x00, 0x14, 0x00, 0x0b, 0x08,
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 ];
+
+/// TPM_RC_RETRY: the command was not begun, and is to be sent again. libtpms tests an algorithm before it uses it first.
+const RETRY: u32 = 0x922;
+const RETRIES: u8 = 100;
 
 /// How long an answer may take: making an RSA key takes seconds on a busy machine.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -219,34 +216,71 @@ impl Wire {
         Ok(data)
     }
 
-    /// Makes the AK that Azure makes: TPM2_CreatePrimary in the endorsement hierarchy by Azure's template,
-    /// and TPM2_EvictControl to [`AK_HANDLE`]. Returns its TPMT_PUBLIC.
+    /// Makes the AK that Azure makes: [`Wire::create_primary`] by Azure's template, and TPM2_EvictControl to
+    /// [`AK_HANDLE`]. Returns its TPMT_PUBLIC.
     ///
     /// # Errors
     ///
     /// The system's, or the TPM's response code.
     pub fn create_primary_ak_rsa2048(&mut self) -> io::Result<Vec<u8>> {
+        let (handle, public) = self.create_primary(&AK_TEMPLATE)?;
+        let (name, code, handles) = ("TPM2_EvictControl", 0x120, &[OWNER, handle]);
+        let parameters = AK_HANDLE.to_be_bytes();
+        let kept = self.run(&Command { name, code, handles, authorised: true, parameters: &parameters });
+        self.flush(handle)?;
+        kept.map(|_| public)
+    }
+
+    /// TPM2_FlushContext of a key.
+    ///
+    /// # Errors
+    ///
+    /// The system's, or the TPM's response code.
+    pub fn flush(&mut self, handle: u32) -> io::Result<()> {
+        let (name, code) = ("TPM2_FlushContext", 0x165);
+        let parameters = handle.to_be_bytes();
+        self.run(&Command { name, code, handles: &[], authorised: false, parameters: &parameters }).map(drop)
+    }
+
+    /// TPM2_CreatePrimary in the endorsement hierarchy by `template`, a TPMT_PUBLIC: the transient handle of the key,
+    /// and its TPMT_PUBLIC.
+    ///
+    /// # Errors
+    ///
+    /// The system's, or the TPM's response code.
+    pub fn create_primary(&mut self, template: &[u8]) -> io::Result<(u32, Vec<u8>)> {
         // Neither password nor data of its own; no outside information, no PCRs at creation.
         let sensitive = sized(&[0; 4])?;
-        let parameters = [&sensitive[..], &sized(&AK_TEMPLATE)?, &[0; 2], &[0; 4]].concat();
+        let parameters = [&sensitive[..], &sized(template)?, &[0; 2], &[0; 4]].concat();
         let (name, code) = ("TPM2_CreatePrimary", 0x131);
         let handles = &[ENDORSEMENT];
         let created =
             self.run(&Command { name, code, handles, authorised: true, parameters: &parameters })?;
         let mut fields = Fields(&created);
-        let (handle, public) = parsed(name, move || {
+        parsed(name, move || {
             let handle = fields.u32()?;
             let _size = fields.u32()?;
             Some((handle, fields.sized()?.to_vec()))
-        })?;
+        })
+    }
 
-        let (name, code, handles) = ("TPM2_EvictControl", 0x120, &[OWNER, handle]);
-        let parameters = AK_HANDLE.to_be_bytes();
-        let kept = self.run(&Command { name, code, handles, authorised: true, parameters: &parameters });
-        let (name, code) = ("TPM2_FlushContext", 0x165);
-        let parameters = handle.to_be_bytes();
-        let flush = Command { name, code, handles: &[], authorised: false, parameters: &parameters };
-        kept.and(self.run(&flush)).map(|_flushed| public)
+    /// TPM2_Quote by the key at `handle` and its own scheme, over PCRs 0 to 23 of `banks`: TPMS_ATTEST and TPMT_SIGNATURE.
+    ///
+    /// # Errors
+    ///
+    /// The system's, or the TPM's response code.
+    pub fn quote(&mut self, handle: u32, extra_data: &[u8], banks: &[u16]) -> io::Result<(Vec<u8>, Vec<u8>)> {
+        let banks: Vec<(u16, u32)> = banks.iter().map(|algorithm| (*algorithm, 0x00ff_ffff)).collect();
+        let parameters = [sized(extra_data)?, NULL.to_be_bytes().to_vec(), selections(&banks)?].concat();
+        let (name, code) = ("TPM2_Quote", 0x158);
+        let handles = &[handle];
+        let quoted = self.run(&Command { name, code, handles, authorised: true, parameters: &parameters })?;
+        let mut fields = Fields(&quoted);
+        parsed(name, move || {
+            let size = usize::try_from(fields.u32()?).ok()?;
+            let mut parameters = Fields(fields.take(size)?);
+            Some((parameters.sized()?.to_vec(), parameters.0.to_vec()))
+        })
     }
 
     /// What follows the header of the response.
@@ -261,13 +295,20 @@ impl Wire {
         let tag = if authorised { WITH_SESSIONS } else { NO_SESSIONS };
         let size = u32_of(body.len())?.saturating_add(HEADER_LEN);
         let header = [&tag.to_be_bytes()[..], &size.to_be_bytes(), &code.to_be_bytes()].concat();
-        let response = self.transmit(&[header, body].concat())?;
-        let mut fields = Fields(&response);
-        match fields.header() {
-            Some((_tag, _size, 0)) => Ok(fields.0.to_vec()),
-            Some((_tag, _size, code)) => Err(io::Error::other(format!("{name} answers {code:#x}"))),
-            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        let command = [header, body].concat();
+        for _again in 0..RETRIES {
+            let response = self.transmit(&command)?;
+            let mut fields = Fields(&response);
+            match fields.header() {
+                Some((_tag, _size, 0)) => return Ok(fields.0.to_vec()),
+                Some((_tag, _size, RETRY)) => {}
+                Some((_tag, _size, code)) => {
+                    return Err(io::Error::other(format!("{name} answers {code:#x}")));
+                }
+                None => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
         }
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("{name} is put off")))
     }
 }
 

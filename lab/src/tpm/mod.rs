@@ -10,10 +10,12 @@ pub use quote::{AttestSpec, SelectionSpec, ak_public, qualified_name, rsassa_sha
 
 /// TPM_ALG_IDs (TCG Algorithm Registry).
 pub mod alg {
-    /// SHA-1.
+    /// SHA-1, 20 bytes.
     pub const SHA1: u16 = 0x0004;
-    /// SHA-256.
+    /// SHA-256, 32 bytes.
     pub const SHA256: u16 = 0x000B;
-    /// SHA-384.
+    /// SHA-384, 48 bytes.
     pub const SHA384: u16 = 0x000C;
+    /// SHA-512, 64 bytes.
+    pub const SHA512: u16 = 0x000D;
 }
