@@ -91,7 +91,7 @@ impl Scene {
             }
         }
         let pcr = |pcr: u8| format!("{pcr} = [\"{}\"]\n", hex::encode(guest.boot.pcr(pcr.into())));
-        let pcrs: String = [4, 7, 9, 11].map(pcr).concat();
+        let pcrs: String = [2, 4, 7, 9, 11].map(pcr).concat();
         let policy = format!(
             "version = 1\n[[backend.azure.launch.images]]\nos-image-hash = \"{}\"\n[backend.azure.launch.images.pcrs]\n{pcrs}",
             "1a".repeat(32)
@@ -297,6 +297,15 @@ fn a_metadata_service_that_fails_is_named() {
         assert_eq!(error.kind(), ErrorKind::SourceUnavailable);
         assert!(error.to_string().contains("does not answer at http://127.0.0.1:1/"), "{error}");
     }
+}
+
+#[test]
+fn a_quote_of_another_td_is_not_handed_out() {
+    let Some(scene) = Scene::of("a_quote_of_another_td_is_not_handed_out", LabGuest::tdx()) else { return };
+    scene.machine.behave(Behaviour { other_td_quote: true, ..Behaviour::default() });
+    let error = scene.collect().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InconsistentEvidence);
+    assert!(error.to_string().contains("REPORTDATA"), "{error}");
 }
 
 #[test]

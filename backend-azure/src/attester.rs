@@ -81,6 +81,9 @@ pub enum AttesterError {
     /// Events could not be extended or loaded.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The host quoted something else than it was asked to.
+    #[error("from the metadata service: {0}")]
+    OtherTdQuote(#[source] Error),
     /// The quote is of another state.
     #[error("PCR14 of the quote is not the value that the log accounts for")]
     OtherRegister,
@@ -110,6 +113,7 @@ impl AttesterError {
             }
             Self::Metadata(_) => ErrorKind::InvalidEndorsements,
             Self::NoHclReport => ErrorKind::Unsupported,
+            Self::OtherTdQuote(_) => ErrorKind::InconsistentEvidence,
             Self::Journal(error) => error.kind(),
             Self::OtherRegister => ErrorKind::EventLogMismatch,
             Self::Tpm(error) => error.kind(),
@@ -236,8 +240,11 @@ fn collect_from(
             evidence.certificates = imds.certificates()?.into_iter().map(Into::into).collect();
         }
         Tee::Tdx => {
-            let quote = imds.td_quote(TdReportStruct::parse(hcl.hardware_report)?.bytes())?;
-            evidence.td_quote = Some(Quote::trim_padding(&quote)?.to_vec().into());
+            let report = TdReportStruct::parse(hcl.hardware_report)?;
+            let quote = imds.td_quote(report.bytes())?;
+            let quote = Quote::trim_padding(&quote)?;
+            report.is_quoted(&Quote::parse(quote)?.report).map_err(AttesterError::OtherTdQuote)?;
+            evidence.td_quote = Some(quote.to_vec().into());
         }
     }
     evidence.hcl_report = hcl_report.into();

@@ -15,7 +15,7 @@ use evidence_tpm::{Error as TpmError, Pcrs, boot::ReplayedLog};
 
 use crate::{
     AzureEvidence, DESCRIPTOR, Error, Image, LaunchPolicy, Policy,
-    policy::{EXTERNAL_PCR, OTHER_EXTERNAL_PCRS},
+    policy::EXTERNAL_PCRS,
     verify::{Paravisor, Verified, refused},
 };
 
@@ -32,7 +32,7 @@ pub mod checks {
         BOOT_LOG_REPLAY = "boot-log-replay":
             "each quoted register of the boot holds what the boot log replays to", "TCG PC Client Platform Firmware Profile, §3.3.4";
         BOOT_REGISTERS = "boot-registers":
-            "the registers of the boot are those of an image that the relying party lists, and PCR12 (8 and 13 too, where they are quoted) is empty unless it lists them",
+            "the registers of the boot are those of an image that the relying party lists, and PCR8, PCR12 and PCR13 are empty unless it lists them",
             "RFC 9334 §8.3; systemd-stub, PCR 12 and 13";
         RUNTIME_LOG = "runtime-log":
             "the runtime events are within their limits", "dstack runtime events";
@@ -226,14 +226,12 @@ fn holds(image: &Image, pcrs: &Pcrs, log: Option<&ReplayedLog<'_>>) -> Result<()
     for (pcr, expected) in image.registers() {
         expected.holds(pcr, BANK, pcrs, log)?;
     }
-    let is_listed = |pcr: u8| image.registers().any(|(listed, _)| listed == pcr);
-    if !is_listed(EXTERNAL_PCR) && pcrs.get(BANK, EXTERNAL_PCR).is_none() {
-        return Err(TpmError::NotQuoted(EXTERNAL_PCR));
-    }
-    let external = OTHER_EXTERNAL_PCRS.into_iter().chain([EXTERNAL_PCR]).filter(|pcr| !is_listed(*pcr));
-    for (pcr, value) in external.filter_map(|pcr| Some((pcr, pcrs.get(BANK, pcr)?))) {
-        if value != BANK.initial() {
-            return Err(TpmError::BootRegister { pcr, found: hex::encode(value) });
+    for pcr in EXTERNAL_PCRS {
+        if image.registers().all(|(listed, _)| listed != pcr) {
+            let value = pcrs.get(BANK, pcr).ok_or(TpmError::NotQuoted(pcr))?;
+            if value != BANK.initial() {
+                return Err(TpmError::BootRegister { pcr, found: hex::encode(value) });
+            }
         }
     }
     Ok(())

@@ -22,6 +22,9 @@ pub mod td {
     backend_api::checks! {
         TD_REPORT_QUOTED = "td-report-quoted":
             "the TD quote is of the TD report that the paravisor's report holds, field for field", "TDX Module ABI, TDREPORT_STRUCT";
+        TD_REGISTERS = "td-registers":
+            "RTMR0 to RTMR3 are zero: they are the paravisor's, which extends none; another firmware or kernel does",
+            "Azure confidential VMs with TDX, paravisor";
     }
 }
 

@@ -88,6 +88,9 @@ pub enum Error {
     /// Another media type than this backend's.
     #[error("evidence is of the kind {0}, expected one of azure-snp or azure-tdx")]
     MediaType(String),
+    /// Somebody extended a register of the TD.
+    #[error("RTMR{0} of the TD is extended, which Azure's paravisor does not do: expected zeros")]
+    TdRegister(usize),
     /// The TD report in the paravisor's report is not the one that was quoted.
     #[error("{0} of the TD quote is not that of the paravisor's TD report")]
     OtherTdReport(&'static str),
@@ -181,7 +184,8 @@ impl Error {
             | Self::AkNotOfTemplate
             | Self::EventsInBootRegister
             | Self::OtherTdReport(_)
-            | Self::RuntimeDataHash => ErrorKind::InconsistentEvidence,
+            | Self::RuntimeDataHash
+            | Self::TdRegister(_) => ErrorKind::InconsistentEvidence,
             Self::UserData(_) => ErrorKind::ChallengeMismatch,
             Self::ReplayMismatch { .. } => ErrorKind::EventLogMismatch,
             Self::BootUnknown(_)

@@ -19,16 +19,13 @@ pub const MICROSOFT_ID_KEYS: [&str; 4] = [
     "942fd93ebde6ea7a96efadeafc60f1c6b3d10e703b1dafd7555b92f7f3d32d0e006767648cba5b102af3d65756af4177",
 ];
 
-/// The registers that an image must list: boot loader and kernel (4), initrd (9), the sections of a unified kernel image (11).
-const REQUIRED_PCRS: [u8; 3] = [4, 9, 11];
+/// The registers that an image must list: drivers that firmware or boot loader ran, which can change what is loaded after them (2),
+/// boot loader and kernel (4), initrd (9), the sections of a unified kernel image (11).
+const REQUIRED_PCRS: [u8; 4] = [2, 4, 9, 11];
 
-/// What comes from outside of a unified kernel image: command lines, credentials, add-ons (systemd-stub). It must be quoted, and empty
-/// where an image does not list it.
-pub(crate) const EXTERNAL_PCR: u8 = 12;
-
-/// What a boot loader was told (8), and extensions of a system (13). Where they are quoted, they must be empty unless an image lists
-/// them.
-pub(crate) const OTHER_EXTERNAL_PCRS: [u8; 2] = [8, 13];
+/// What comes from outside of an image: what a boot loader was told (8), command lines, credentials and add-ons of a unified kernel
+/// image (12), extensions of its system (13; systemd-stub). They must be quoted, and empty where an image does not list them.
+pub(crate) const EXTERNAL_PCRS: [u8; 3] = [8, 12, 13];
 
 /// Registers that prove nothing of a boot: 10 is of a kernel that measures files, 16 and 23 can be reset, 17 to 22 are of another
 /// launch.
@@ -97,8 +94,8 @@ pub struct LaunchPolicy {
 pub struct Image {
     /// What it is called in the identity: SHA-256 of its checksum file.
     pub os_image_hash: Option<Hex<32>>,
-    /// What each register must hold in the bank of SHA-256: by number. 4, 9 and 11 are needed, and 12 is empty unless it is
-    /// listed.
+    /// What each register must hold in the bank of SHA-256: by number. 2, 4, 9 and 11 are needed; 8, 12 and 13 are empty unless
+    /// they are listed.
     pub pcrs: BTreeMap<String, Expected>,
 }
 
@@ -187,7 +184,7 @@ impl LaunchPolicy {
             }
             let listed: BTreeSet<u8> = image.registers().map(|(pcr, _)| pcr).collect();
             if let Some(pcr) = REQUIRED_PCRS.iter().find(|pcr| !listed.contains(pcr)) {
-                return Err(format!("an image does not list pcr {pcr}: 4, 9 and 11 are needed"));
+                return Err(format!("an image does not list pcr {pcr}: 2, 4, 9 and 11 are needed"));
             }
             if image.registers().any(|(pcr, expected)| !expected.is_meant_for(pcr, Bank::Sha256)) {
                 return Err("a register of an image has no value, one that is not 32 bytes, or gpt where no log tells".to_owned());

@@ -6,8 +6,8 @@ use backend_api::MediaType;
 /// What a v1 quote's extraData hashes first.
 const DOMAIN: &[u8] = b"dstack-az-quote-v1\0";
 
-/// The registers that a v1 quote has: firmware (0, 2), boot loader (4, 7, 9), image (11, 12), runtime events (14).
-pub const V1_PCRS: [u8; 8] = [0, 2, 4, 7, 9, 11, 12, 14];
+/// The registers that a v1 quote has: firmware and drivers (0, 2), boot loader (4, 7, 8, 9), image (11, 12, 13), runtime events (14).
+pub const V1_PCRS: [u8; 10] = [0, 2, 4, 7, 8, 9, 11, 12, 13, 14];
 
 /// Every register of a TPM: what other tools quote.
 pub(crate) const ALL_PCRS: [u8; 24] =

@@ -221,6 +221,9 @@ impl Verifier<'_> {
         let quoted =
             TdReportStruct::parse(hcl.hardware_report).and_then(|report| report.is_quoted(quote.report()));
         self.ledger.verify(checks::td::TD_REPORT_QUOTED, quoted)?;
+        let extended = quote.report().rtmrs.iter().position(|rtmr| *rtmr != [0; 48]);
+        self.ledger
+            .verify(checks::td::TD_REGISTERS, extended.map_or(Ok(()), |at| Err(Error::TdRegister(at))))?;
         self.graph = std::mem::take(&mut self.graph)
             .link("Intel SGX Root CA", "PCK", "certificate path", Authority::TeeHardware)
             .link(

@@ -22,7 +22,7 @@ const ID_KEY_DIGEST: &str =
     "0356215882a825279a85b300b0b742931d113bf7e32dde2e50ffde7ec743ca491ecdd7f336dc28a6e0b2bb57af7a44a3";
 
 /// The registers that a v1 quote has.
-pub const V1_PCRS: [u8; 8] = [0, 2, 4, 7, 9, 11, 12, 14];
+pub const V1_PCRS: [u8; 10] = [0, 2, 4, 7, 8, 9, 11, 12, 13, 14];
 
 /// Bytes of the vTPM's index for the certificate.
 const AK_CERTIFICATE_SIZE: usize = 4096;

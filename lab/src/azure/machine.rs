@@ -43,6 +43,8 @@ pub struct Behaviour {
     pub metadata_status: Option<u16>,
     /// The metadata service answers with something that is no answer.
     pub metadata_garbage: bool,
+    /// The metadata service quotes another TD report than it is sent.
+    pub other_td_quote: bool,
     /// The metadata service waits before it answers.
     pub metadata_delay: Duration,
 }
@@ -231,7 +233,7 @@ fn answer(mut request: Request, state: &Arc<Mutex<State>>) {
         (None, Method::Post, "/acc/tdquote") => {
             let mut text = String::new();
             let read = request.as_reader().take(64 * 1024).read_to_string(&mut text);
-            read.ok().and_then(|_| td_quote(&guest, &text)).ok_or(400)
+            read.ok().and_then(|_| td_quote(&guest, &text, behaviour)).ok_or(400)
         }
         _ => Err(404),
     };
@@ -256,11 +258,12 @@ fn certification(guest: &Guest) -> Option<Value> {
 }
 
 /// The quote of the TD report that the guest sends. The host's quoting enclave knows the rest of it.
-fn td_quote(guest: &Guest, text: &str) -> Option<Value> {
+fn td_quote(guest: &Guest, text: &str, behaviour: Behaviour) -> Option<Value> {
     let Tee::Tdx(processor) = &guest.tee else { return None };
     let asked: Value = serde_json::from_str(text).ok()?;
     let report = BASE64_STANDARD.decode(asked.get("report")?.as_str()?).ok()?;
-    let report_data = report.get(128..192)?.first_chunk::<64>()?;
+    let report_data =
+        if behaviour.other_td_quote { &[0; 64] } else { report.get(128..)?.first_chunk::<64>()? };
     // As configfs-TSM and Azure hand it out: with padding behind it.
     let padded = [processor.quote_for(report_data), vec![0; 70]].concat();
     Some(json!({ "quote": BASE64_URL_SAFE_NO_PAD.encode(padded) }))

@@ -205,10 +205,14 @@ fn policies_that_cannot_be_meant_are_refused() {
     let zeros = "00".repeat(32);
     let image =
         |pcrs: &str| format!("[[backend.azure.launch.images]]\n[backend.azure.launch.images.pcrs]\n{pcrs}\n");
-    let required = format!("4 = [\"{zeros}\"]\n9 = [\"{zeros}\"]\n11 = [\"{zeros}\"]");
+    let pcrs = |pcrs: &[u8]| pcrs.iter().map(|pcr| format!("{pcr} = [\"{zeros}\"]\n")).collect::<String>();
+    let required = pcrs(&[2, 4, 9, 11]);
     for (policy, reason) in [
         ("[backend.azure.launch]\nimages = []\n".to_owned(), "the list images is empty"),
-        (image(&format!("4 = [\"{zeros}\"]")), "does not list pcr 9"),
+        (image(&pcrs(&[4, 9, 11])), "does not list pcr 2"),
+        (image(&pcrs(&[2, 9, 11])), "does not list pcr 4"),
+        (image(&pcrs(&[2, 4, 11])), "does not list pcr 9"),
+        (image(&pcrs(&[2, 4, 9])), "does not list pcr 11"),
         (image(&format!("{required}\n16 = [\"{zeros}\"]")), "no register of a boot"),
         (image(&format!("{required}\n10 = [\"{zeros}\"]")), "no register of a boot"),
         (image(&format!("{required}\n07 = [\"{zeros}\"]")), "no register of a boot"),

@@ -78,7 +78,7 @@ impl Real {
     /// A policy that knows the guest by the registers of its boot. AMD's revocation list of that time is not at hand.
     pub(crate) fn known(&self, more: &str) -> String {
         let pcr = |pcr: usize| format!("{pcr} = [\"{}\"]", hex::encode(&self.evidence.pcrs[pcr]));
-        let pcrs: Vec<String> = [4, 7, 9, 11, 12, 14].map(pcr).to_vec();
+        let pcrs: Vec<String> = [2, 4, 7, 9, 11, 12, 14].map(pcr).to_vec();
         format!(
             "[backend.azure]\n{more}\n[backend.azure.report]\ndanger-accept-unknown-revocation = true\n\
              [[backend.azure.launch.images]]\n[backend.azure.launch.images.pcrs]\n{}\n",

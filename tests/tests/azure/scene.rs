@@ -74,7 +74,7 @@ impl Scene {
             top: "",
             azure: String::new(),
             policy: String::new(),
-            image: Some(image(&guest, &[4, 7, 9, 11])),
+            image: Some(image(&guest, &[2, 4, 7, 9, 11])),
             at: june_2026(),
             anchors: anchors(&guest.pins()),
             media_type: None,

@@ -1,7 +1,7 @@
 //! What was booted, and what the guest extended.
 
 use super::{
-    quote::{coco, raw_pcrs},
+    quote::{RAW, raw_pcrs},
     *,
 };
 
@@ -39,7 +39,7 @@ cases! {
         scene.guest.boot.events.push(external());
     };
     "boot-registers", "an image that lists a register which is not quoted": |scene| {
-        scene.image = scene.image.take().map(|image| format!("{image}\n13 = [\"{}\"]", "00".repeat(32)));
+        scene.image = scene.image.take().map(|image| format!("{image}\n15 = [\"{}\"]", "00".repeat(32)));
     };
     "boot-registers", "an event between those of the list", of listed_events: |scene| {
         scene.guest.boot.events.insert(12, event(4, b"an application before the image"));
@@ -68,22 +68,15 @@ cases! {
         let table = lab::tpm::partition_table();
         scene.guest.boot.events.iter_mut().find(|event| event.data == table).unwrap().data[12] = 93;
     };
-    "boot-registers", "what a boot loader was told", of coco: |scene| {
-        scene.guest.pcrs.push((8, [7; 32]));
-        scene.edit = |evidence| evidence.boot_log = None;
+    "boot-registers", "a driver that ran before the image": |scene| {
+        scene.guest.boot.events.insert(11, event(2, b"a driver of the boot loader's"));
     };
-    "boot-registers", "an extension of the system", of coco: |scene| {
-        scene.guest.pcrs.push((13, [7; 32]));
-        scene.edit = |evidence| evidence.boot_log = None;
-    };
-    "boot-registers", "a quote without PCR12", of raw_pcrs: |scene| {
-        scene.guest.selection = SelectionSpec::sha256(&[4, 7, 9, 11, 14]);
-        scene.policy = scene.policy.replace("11, 12, 14", "11, 14");
-    };
-    "runtime-replay", "a quote without PCR14", of raw_pcrs: |scene| {
-        scene.guest.selection = SelectionSpec::sha256(&[4, 7, 9, 11, 12]);
-        scene.policy = scene.policy.replace("12, 14", "12");
-    };
+    "boot-registers", "what a boot loader was told": |scene| scene.guest.boot.events.push(event(8, b"grub_cmd: linux"));
+    "boot-registers", "an extension of the system": |scene| scene.guest.boot.events.push(event(13, b"sysext"));
+    "boot-registers", "a quote without PCR8", of raw_pcrs: |scene| without(scene, 8);
+    "boot-registers", "a quote without PCR12", of raw_pcrs: |scene| without(scene, 12);
+    "boot-registers", "a quote without PCR13", of raw_pcrs: |scene| without(scene, 13);
+    "runtime-replay", "a quote without PCR14", of raw_pcrs: |scene| without(scene, 14);
     "boot-log-replay", "a log without digests of the quoted bank": |scene| {
         scene.edit = |evidence| evidence.boot_log = Some(sha384_log().into());
     };
@@ -111,7 +104,7 @@ cases! {
     };
     "runtime-replay", "events behind a PCR14 that the image accounts for", of boot_loader_in_pcr14: |scene| {
         scene.guest.events.push(Event::new("system-preparing", b""));
-        let line = image(&scene.guest, &[4, 7, 9, 11, 14]);
+        let line = image(&scene.guest, &[2, 4, 7, 9, 11, 14]);
         scene.image = Some(line);
     };
     "runtime-replay", "a guest that must have come to an end, and a PCR14 that the image accounts for", of boot_loader_in_pcr14: |scene| {
@@ -158,6 +151,13 @@ fn sha384_log() -> Vec<u8> {
     log
 }
 
+/// Quotes all that the base does, but for one register.
+fn without(scene: &mut Scene, pcr: u8) {
+    scene.guest.selection.pcrs.retain(|selected| *selected != pcr);
+    let pcrs = format!("pcrs = {:?}", scene.guest.selection.pcrs);
+    scene.policy = RAW.replace("[backend.azure.raw]", &format!("[backend.azure.raw]\n{pcrs}"));
+}
+
 /// What systemd-stub measures of a command line that is not the image's own.
 fn external() -> lab::tpm::BootEvent {
     event(12, b"init=/bin/sh")
@@ -192,7 +192,7 @@ pub(crate) fn listed_events() -> Scene {
     let digests: Vec<String> =
         scene.guest.boot.digests(4).iter().map(|digest| format!("\"{}\"", hex::encode(digest))).collect();
     scene.image =
-        Some(format!("{}\n4 = {{ events = [{}] }}", image(&scene.guest, &[9, 11]), digests.join(", ")));
+        Some(format!("{}\n4 = {{ events = [{}] }}", image(&scene.guest, &[2, 9, 11]), digests.join(", ")));
     scene
 }
 
@@ -213,7 +213,7 @@ pub(crate) fn boot_loader_in_pcr14() -> Scene {
     let mut scene = Scene::snp();
     scene.guest.boot.events.push(event(14, b"MokList"));
     scene.guest.events.clear();
-    scene.image = Some(image(&scene.guest, &[4, 7, 9, 11, 14]));
+    scene.image = Some(image(&scene.guest, &[2, 4, 7, 9, 11, 14]));
     scene
 }
 

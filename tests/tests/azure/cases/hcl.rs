@@ -44,6 +44,8 @@ cases! {
         scene.guest.td_report_patches = vec![(1, vec![1])];
     };
     "td-report-quoted", "bytes behind the TD report", of Scene::tdx: |scene| patch_hcl(scene, 1215, &[1]);
+    "td-registers", "a firmware that extends RTMR0", of Scene::tdx: |scene| td_body(scene).rtmr0[0] = 1;
+    "td-registers", "a guest that extends RTMR3", of Scene::tdx: |scene| td_body(scene).rtmr3[47] = 1;
     "td-report-quoted", "report data other than the quoted", of Scene::tdx: |scene| {
         scene.guest.td_report_patches = vec![(128, vec![0xEE])];
     };

@@ -42,8 +42,8 @@ cases! {
     };
     "tpm-selection", "fewer registers than the profile has", of coco: |scene| _ = scene.guest.selection.pcrs.pop();
     "tpm-selection", "the registers that the policy names for another profile", of coco: |scene| {
-        scene.policy = "[backend.azure.raw]\npcrs = [4, 7, 9, 11, 12, 14]\n".to_owned();
-        scene.guest.selection = SelectionSpec::sha256(&[4, 7, 9, 11, 12, 14]);
+        scene.policy = "[backend.azure.raw]\npcrs = [2, 4, 7, 8, 9, 11, 12, 13, 14]\n".to_owned();
+        scene.guest.selection = SelectionSpec::sha256(&[2, 4, 7, 8, 9, 11, 12, 13, 14]);
     };
     "tpm-extra-data", "another nonce", of raw: |scene| edit(scene, |quote| quote.extra_data[0] ^= 1);
     "tpm-selection", "the profile raw, and no word of it in the policy", of raw: |scene| scene.policy.clear();
@@ -52,7 +52,8 @@ cases! {
         // An attacker extended PCR16 as a good boot extends PCR4. The values hash to what the TPM signed.
         let good = scene.guest.pcr(4);
         scene.guest.pcrs.push((16, good));
-        scene.guest.selection.pcrs = vec![0, 2, 7, 9, 11, 12, 14, 16];
+        let pcrs = backend_azure::V1_PCRS.map(|pcr| if pcr == 4 { 16 } else { pcr });
+        scene.guest.selection.pcrs = pcrs.to_vec();
     };
     "tpm-selection", "one register more": |scene| scene.guest.selection.pcrs.push(23);
     "tpm-selection", "one register fewer": |scene| _ = scene.guest.selection.pcrs.pop();
@@ -76,7 +77,7 @@ cases! {
             evidence.pcrs[1].insert(0, byte);
         };
     };
-    "pcr-digest", "another value of PCR14": |scene| scene.edit = |evidence| evidence.pcrs[7][0] ^= 1;
+    "pcr-digest", "another value of PCR14": |scene| scene.edit = |evidence| evidence.pcrs[9][0] ^= 1;
     "pcr-digest", "two values in each other's place": |scene| scene.edit = |evidence| evidence.pcrs.swap(2, 3);
     "ak-template", "a key that is not restricted": |scene| {
         edit(scene, |quote| quote.qualified_signer = signer(0x0004_0472));
@@ -93,7 +94,7 @@ cases! {
     };
 }
 
-const RAW: &str = concat!(
+pub(crate) const RAW: &str = concat!(
     "[backend.azure.raw]\nuser-data = \"",
     "C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4",
     "C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4C4\"\n"
@@ -141,8 +142,9 @@ pub(crate) fn raw() -> Scene {
 /// The same of a tool that quotes few registers.
 pub(crate) fn raw_pcrs() -> Scene {
     let mut scene = raw();
-    scene.guest.selection = SelectionSpec::sha256(&[4, 7, 9, 11, 12, 14]);
-    scene.policy = RAW.replace("[backend.azure.raw]", "[backend.azure.raw]\npcrs = [4, 7, 9, 11, 12, 14]");
+    scene.guest.selection = SelectionSpec::sha256(&[2, 4, 7, 8, 9, 11, 12, 13, 14]);
+    scene.policy =
+        RAW.replace("[backend.azure.raw]", "[backend.azure.raw]\npcrs = [2, 4, 7, 8, 9, 11, 12, 13, 14]");
     scene
 }
 

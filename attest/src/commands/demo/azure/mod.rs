@@ -124,7 +124,7 @@ pub(super) fn story() -> Result<Story> {
         later.into_iter().map(|(change, evidence)| (change, AzureTrial::of(&guest, evidence).seal()));
     let pcr = |pcr: u8| hex::encode(guest.boot.pcr(u32::from(pcr)));
     let image = "1a".repeat(32);
-    let lines = [4, 7, 9, 11].map(|register| format!("{register} = [\"{}\"]\n", pcr(register)));
+    let lines = [2, 4, 7, 9, 11].map(|register| format!("{register} = [\"{}\"]\n", pcr(register)));
     let names: Vec<String> =
         undamaged.evidence.runtime_events.iter().map(|event| event.name.clone()).collect();
     Ok(Story {
