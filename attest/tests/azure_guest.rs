@@ -1,11 +1,7 @@
 //! A guest of Azure's on a real software TPM: collected, verified, bound; and what happens when something fails.
 
 #![cfg(feature = "attester")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure of a test helper is a failure of the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a failure of a test helper is a failure of the test")]
 
 use std::{
     fs,
@@ -15,12 +11,11 @@ use std::{
 
 use backend_api::{
     AttestationBackend, Challenge, CollectRequest, Endorsement, EndorsementKind, Endorsements, Envelope,
-    Error, ErrorKind, Evidence, Field, Guest, OfflineBundle, Presence, RuntimeEvent, TrustAnchor,
-    TrustAnchors, UnixTime,
+    Error, ErrorKind, Evidence, Field, Guest, OfflineBundle, Presence, RuntimeEvent, TrustAnchors, UnixTime,
 };
 use backend_azure::{Azure, AzureEvidence, ID};
 use lab::{
-    azure::{Guest as LabGuest, Machine, Tee, machine::Behaviour},
+    azure::{Guest as LabGuest, Machine, machine::Behaviour},
     events::launch_events,
     keys::p256_spki,
     swtpm::Swtpm,
@@ -73,23 +68,9 @@ impl Scene {
     /// What a relying party says that knows the lab's roots and the image that was booted.
     fn judge(&self, evidence: Evidence) -> Result<AttestationResult, Error> {
         let guest = self.machine.guest();
-        let mut all = Endorsements::new();
-        let mut add = |kind, bytes: &[u8]| all.add(Endorsement::new(kind, bytes.to_vec()));
-        add(EndorsementKind::Certificate, guest.hierarchy.root());
-        add(EndorsementKind::Certificate, guest.hierarchy.ca());
-        match &guest.tee {
-            Tee::Snp(processor) => add(EndorsementKind::RevocationList, &processor.crl()),
-            Tee::Tdx(processor) => {
-                let collateral = processor.collateral();
-                add(EndorsementKind::Certificate, &processor.collateral.tcb_signing_chain[0]);
-                for document in [&collateral.tcb_info, &collateral.qe_identity] {
-                    add(EndorsementKind::Document, document.json().as_bytes());
-                }
-                for list in [&collateral.root_ca_crl, &collateral.pck_crl] {
-                    add(EndorsementKind::RevocationList, list);
-                }
-            }
-        }
+        let ca = (EndorsementKind::Certificate, guest.hierarchy.ca().to_vec());
+        let all = guest.endorsements().into_iter().chain([ca]);
+        let all: Endorsements = all.map(|(kind, bytes)| Endorsement::new(kind, bytes)).collect();
         let pcr = |pcr: u8| format!("{pcr} = [\"{}\"]\n", hex::encode(guest.boot.pcr(pcr.into())));
         let pcrs: String = [2, 4, 7, 9, 11].map(pcr).concat();
         let policy = format!(
@@ -101,9 +82,7 @@ impl Scene {
         let source = Arc::new(OfflineBundle::new(all));
         let verifier = Verifier::new(accepted, source, AppraisalPolicy::from_toml(&policy)?)?
             .with_clock(Clock::Fixed(UnixTime::since_unix_epoch(at)));
-        let anchor =
-            |(subject, spki_sha256): (String, [u8; 32])| TrustAnchor { subject: subject.into(), spki_sha256 };
-        let anchors = TrustAnchors(guest.pins().into_iter().map(anchor).collect());
+        let anchors: TrustAnchors = guest.pins().into_iter().collect();
         let verifier = verifier.danger_replace_trust_anchors(ID, anchors)?;
         block_on(verifier.verify_envelope(&Envelope::of_cpu(evidence), &Challenge::new(CHALLENGE)))
     }
@@ -297,6 +276,26 @@ fn a_metadata_service_that_fails_is_named() {
         assert_eq!(error.kind(), ErrorKind::SourceUnavailable);
         assert!(error.to_string().contains("does not answer at http://127.0.0.1:1/"), "{error}");
     }
+}
+
+#[test]
+fn a_boot_log_that_explains_nothing_or_is_too_large_stays_in_the_guest() {
+    let test = "a_boot_log_that_explains_nothing_or_is_too_large_stays_in_the_guest";
+    let Some(scene) = Scene::of(test, LabGuest::snp()) else { return };
+    let sent = || AzureEvidence::decode(scene.collect().unwrap().bytes()).unwrap().boot_log;
+    assert!(sent().is_some());
+    let path = scene.machine.root().join("sys/kernel/security/tpm0/binary_bios_measurements");
+    let mut log = fs::read(&path).unwrap();
+    // More than the largest that is sent; what follows the last event is padding.
+    log.resize((1 << 20) + 1, 0);
+    fs::write(&path, &log).unwrap();
+    assert_eq!(sent(), None);
+    let mut other = scene.machine.guest().boot;
+    other.events.pop();
+    fs::write(&path, other.bytes()).unwrap();
+    assert_eq!(sent(), None);
+    fs::remove_file(&path).unwrap();
+    assert_eq!(sent(), None);
 }
 
 #[test]

@@ -310,7 +310,7 @@ fn nothing_is_written_that_would_not_be_read() {
         ("--report $/short".to_owned(), "report has 1183 bytes, expected 1184"),
         ("--report $/report --cert $/report".to_owned(), "expected one DER certificate"),
         ("--report $/report --cert-table $/report".to_owned(), "certificate table"),
-        (format!("--report $/report {nine}"), "expected at most 8 certificates"),
+        (format!("--report $/report {nine}"), "expected a list of at most 8 entries"),
     ] {
         scene.run(&format!("import snp {arguments} -o $/none")).complains(1, problem);
         assert!(!scene.path().join("none").exists(), "{arguments}");

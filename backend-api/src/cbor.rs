@@ -1,6 +1,11 @@
 //! CBOR in its one encoding, for envelopes and for the payloads of backends.
 
-use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error as _, SeqAccess, Visitor},
+};
 
 use crate::ErrorKind;
 
@@ -70,4 +75,37 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize) -> Re
         return Err(CborError::NotCanonical);
     }
     Ok(value)
+}
+
+/// Reads a list of at most `N` entries, and stops at the next: an entry of one byte may take many in memory. For
+/// `#[serde(deserialize_with = "cbor::at_most::<N, _, _>")]`.
+///
+/// # Errors
+///
+/// The deserializer's, or that there are more entries.
+pub fn at_most<'de, const N: usize, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    struct AtMost<const N: usize, T>(PhantomData<T>);
+
+    impl<'de, const N: usize, T: Deserialize<'de>> Visitor<'de> for AtMost<N, T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {N} entries")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut list = Vec::new();
+            while let Some(item) = items.next_element()? {
+                if list.len() == N {
+                    return Err(A::Error::custom(format_args!("expected a list of at most {N} entries")));
+                }
+                list.push(item);
+            }
+            Ok(list)
+        }
+    }
+
+    deserializer.deserialize_seq(AtMost::<N, T>(PhantomData))
 }

@@ -153,6 +153,20 @@ pub struct TrustAnchor {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrustAnchors(pub Vec<TrustAnchor>);
 
+impl TrustAnchors {
+    /// Each as the common name of its subject, and SHA-256 of its DER SubjectPublicKeyInfo.
+    pub fn pins(&self) -> impl Iterator<Item = (Cow<'static, str>, [u8; 32])> {
+        self.0.iter().map(|anchor| (anchor.subject.clone(), anchor.spki_sha256))
+    }
+}
+
+impl<S: Into<Cow<'static, str>>> FromIterator<(S, [u8; 32])> for TrustAnchors {
+    fn from_iter<I: IntoIterator<Item = (S, [u8; 32])>>(pins: I) -> Self {
+        let anchor = |(subject, spki_sha256): (S, _)| TrustAnchor { subject: subject.into(), spki_sha256 };
+        Self(pins.into_iter().map(anchor).collect())
+    }
+}
+
 /// One kind of Evidence that a backend verifies, and the checks that `verify` makes of it.
 ///
 /// A backend whose platform exists with two technologies, or with several transcript profiles, declares each kind with

@@ -51,8 +51,19 @@ impl BindingGraph {
         means: impl Into<Cow<'static, str>>,
         authority: Authority,
     ) -> Self {
-        self.links.push(Link { from: from.into(), to: to.into(), means: means.into(), authority });
+        self.add(from, to, means, authority);
         self
+    }
+
+    /// Adds a link in place.
+    pub fn add(
+        &mut self,
+        from: impl Into<Cow<'static, str>>,
+        to: impl Into<Cow<'static, str>>,
+        means: impl Into<Cow<'static, str>>,
+        authority: Authority,
+    ) {
+        self.links.push(Link { from: from.into(), to: to.into(), means: means.into(), authority });
     }
 
     /// The links.

@@ -17,9 +17,9 @@ use evidence_attester::{
     read_if_present,
     tpm::{Pcr, Tpm, TpmError},
 };
-use evidence_event_log::{EventLog, runtime, tcg};
+use evidence_event_log::{EventLog, runtime};
 use evidence_tdx::{Error as TdQuoteError, Quote};
-use evidence_tpm::without_padding;
+use evidence_tpm::{boot::compare, without_padding};
 
 use crate::{
     AzureEvidence, Error, ID, MAX_AK_CERTIFICATE, Profile, RuntimeData, Tee, V1_PCRS,
@@ -59,6 +59,9 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(400);
 /// How long detection waits for the TPM.
 const DETECT_PATIENCE: Duration = Duration::from_secs(5);
 
+/// The largest log of a boot that is sent, in bytes: beside the largest log of runtime events it fits into a payload.
+const MAX_BOOT_LOG: usize = 1 << 20;
+
 /// The log of the boot, below the guest's root.
 const BOOT_LOG: &str = "sys/kernel/security/tpm0/binary_bios_measurements";
 
@@ -87,6 +90,9 @@ pub enum AttesterError {
     /// The quote is of another state.
     #[error("PCR14 of the quote is not the value that the log accounts for")]
     OtherRegister,
+    /// The report of the paravisor is of another technology than the known ones.
+    #[error("report of the paravisor has the type {0}, expected 2 (SEV-SNP) or 4 (TDX)")]
+    ReportType(u32),
     /// The report of the paravisor does not follow what the guest asks for.
     #[error(
         "report of the paravisor still has other user-data {waited_ms} ms after the challenge was written"
@@ -112,7 +118,7 @@ impl AttesterError {
                 ErrorKind::SourceUnavailable
             }
             Self::Metadata(_) => ErrorKind::InvalidEndorsements,
-            Self::NoHclReport => ErrorKind::Unsupported,
+            Self::NoHclReport | Self::ReportType(_) => ErrorKind::Unsupported,
             Self::OtherTdQuote(_) => ErrorKind::InconsistentEvidence,
             Self::Journal(error) => error.kind(),
             Self::OtherRegister => ErrorKind::EventLogMismatch,
@@ -223,11 +229,7 @@ fn collect_from(
     let mut tpm = place.tpm()?;
     let hcl_report = hcl_report(&mut tpm, challenge, request.deadline)?;
     let hcl = HclReport::parse(&hcl_report)?;
-    let tee = hcl.tee().ok_or(Error::HclReportType {
-        expected: Tee::Snp.report_type(),
-        tee: Tee::Snp.name(),
-        found: hcl.report_type,
-    })?;
+    let tee = hcl.tee().ok_or(AttesterError::ReportType(hcl.report_type))?;
     let ak_certificate = tpm.nv_read(nv::AK_CERTIFICATE, MAX_AK_CERTIFICATE)?;
     let mut evidence = quote_and_log(place, tpm, &v1_extra_data(challenge, hcl.without_padding))?;
     evidence.boot_log = boot_log(place, &evidence)?.map(Into::into);
@@ -319,15 +321,17 @@ fn registers(pcrs: &mut [Pcr]) -> Vec<&mut dyn Register> {
     registers
 }
 
-/// The log of the boot, if the quoted registers are what it replays to: a log of another boot explains nothing.
+/// The log of the boot, if the quoted registers are what it replays to: a log of another boot explains nothing. One that is too large
+/// to be sent is left out.
 fn boot_log(place: &Place, evidence: &AzureEvidence) -> std::result::Result<Option<Vec<u8>>, AttesterError> {
-    let Some(bytes) = read_if_present(&place.root.join(BOOT_LOG), tcg::MAX_LOG_LEN)? else { return Ok(None) };
-    let except = |pcr: u8| pcr == RUNTIME_PCR && !evidence.runtime_events.is_empty();
-    let replays = EventLog::parse(&bytes).is_ok_and(|log| {
-        let quoted = V1_PCRS.iter().zip(&evidence.pcrs).filter(|(pcr, _)| !except(**pcr));
-        quoted.into_iter().all(|(pcr, value)| {
-            log.replay(u32::from(*pcr), BANK).is_some_and(|replayed| replayed == value.as_slice())
-        })
-    });
-    Ok(replays.then_some(bytes))
+    let bytes = match read_if_present(&place.root.join(BOOT_LOG), MAX_BOOT_LOG) {
+        Err(failure) if failure.kind == std::io::ErrorKind::FileTooLarge => None,
+        read => read?,
+    };
+    let except: &[u8] = if evidence.runtime_events.is_empty() { &[] } else { &[RUNTIME_PCR] };
+    let replays = |bytes: &Vec<u8>| {
+        let quoted = V1_PCRS.into_iter().zip(evidence.pcrs.iter().map(|value| value.as_slice()));
+        EventLog::parse(bytes).is_ok_and(|log| compare(&log, BANK, quoted, except).is_ok())
+    };
+    Ok(bytes.filter(replays))
 }

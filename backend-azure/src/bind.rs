@@ -50,17 +50,25 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
     let verified: &Verified = verified.detail()?;
     let mut binder =
         Binder { ledger: Ledger::default(), identity: Identity::new(), graph: BindingGraph::default() };
-    binder.paravisor(verified, input.reference_values).map_err(refused)?;
+    let is_known = binder.paravisor(verified, input.reference_values).map_err(refused)?;
     let boot = binder.boot(&verified.evidence, verified.quote.pcrs(), policy).map_err(refused)?;
     let application = binder.runtime(&verified.evidence, &boot, policy).map_err(refused)?;
 
     let Binder { ledger, mut identity, graph } = binder;
-    identity.bind(Field::DeviceId, verified.device_id, Lane::Report);
     let mut notes = BTreeMap::from([(
         "vtpm",
         "the paravisor's, inside of the TEE: who trusts these registers trusts Microsoft's paravisor"
             .to_owned(),
     )]);
+    if is_known {
+        identity.bind(Field::DeviceId, verified.device_id, Lane::Report);
+    } else {
+        notes.insert(
+            "td",
+            "unbound: any TD can name the attestation key, so that TCB status, device and vm-configuration may be another's"
+                .to_owned(),
+        );
+    }
     if !verified.is_endorsed {
         notes.insert(
             "attestation-key",
@@ -84,37 +92,39 @@ struct Binder {
     graph: BindingGraph,
 }
 
-/// A boot that the relying party knows. What a guest extended after it means something only now: another system can extend any
-/// sequence of events into a fresh register.
+/// A boot that the relying party knows. Only after a known boot do runtime events count: any other system can extend whatever events
+/// it likes.
 struct KnownBoot<'a> {
     pcrs: &'a Pcrs,
-    /// Whether the image accounts for PCR14, as boot loaders do that measure into it.
+    /// Whether PCR14 is none of the image's registers, so that it can hold runtime events.
     has_runtime_register: bool,
 }
 
 impl Binder {
-    /// Report -> reference value.
-    fn paravisor(&mut self, verified: &Verified, references: &ReferenceValues) -> Result<(), Failed<Error>> {
+    /// Report -> reference value. Whether the paravisor is known, or else the processor's report may be of another machine.
+    fn paravisor(
+        &mut self,
+        verified: &Verified,
+        references: &ReferenceValues,
+    ) -> Result<bool, Failed<Error>> {
         let listed = references.measurements.contains(verified.measurement.as_slice());
         let not_listed = || Error::MeasurementNotListed(hex::encode(verified.measurement));
         if references.measurements.is_empty() {
             self.ledger.not_performed(checks::MEASUREMENT_LISTED, "the relying party lists no measurements");
         } else {
             self.ledger.require(checks::MEASUREMENT_LISTED, listed, not_listed)?;
-            self.link("report", "reference value", "measurement", Authority::TeeHardware);
+            self.graph.add("report", "reference value", "measurement", Authority::TeeHardware);
         }
-        match verified.paravisor {
-            Paravisor::Attested => self.ledger.require(checks::PARAVISOR_KNOWN, true, not_listed),
-            _ if listed => self.ledger.require(checks::PARAVISOR_KNOWN, listed, not_listed),
-            Paravisor::Loose => {
-                self.ledger.not_performed(
-                    checks::PARAVISOR_KNOWN,
-                    "the quote does not commit to the TD report in this profile: whose TD that is, only a listed measurement tells",
-                );
-                Ok(())
-            }
-            Paravisor::Unknown => self.ledger.verify(checks::PARAVISOR_KNOWN, Err(not_listed())),
+        if verified.paravisor == Paravisor::Unbound && !listed {
+            self.ledger.not_performed(
+                checks::PARAVISOR_KNOWN,
+                "the quote does not commit to the TD report in this profile: whose TD that is, only a listed measurement tells",
+            );
+            return Ok(false);
         }
+        let is_known = listed || verified.paravisor != Paravisor::Unknown;
+        self.ledger.require(checks::PARAVISOR_KNOWN, is_known, not_listed)?;
+        Ok(is_known)
     }
 
     /// Quote -> boot log; quote -> image.
@@ -142,13 +152,13 @@ impl Binder {
                 let except: &[u8] = if evidence.runtime_events.is_empty() { &[] } else { &[RUNTIME_PCR] };
                 let replayed = ReplayedLog::replay(log, pcrs, BANK, except).map_err(Error::from);
                 let replayed = self.ledger.record(checks::BOOT_LOG_REPLAY, replayed)?;
-                self.link("quote", "boot log", "registers of the boot", Authority::TeeVtpm);
+                self.graph.add("quote", "boot log", "registers of the boot", Authority::TeeVtpm);
                 Some(replayed)
             }
         };
         let booted = booted(policy.images.as_deref(), pcrs, replayed.as_ref());
         let image = self.ledger.record(checks::BOOT_REGISTERS, booted)?;
-        self.link(
+        self.graph.add(
             "quote",
             "image",
             "registers of the boot, as the relying party lists them",
@@ -177,7 +187,7 @@ impl Binder {
             if !none {
                 return self.ledger.record(checks::RUNTIME_REPLAY, Err(Error::EventsInBootRegister));
             }
-            let reason = "the image accounts for PCR14, in which no runtime event can be told then";
+            let reason = "the image lists PCR14: runtime events cannot be told apart in it";
             self.ledger.not_performed(checks::RUNTIME_REPLAY, reason);
             Application::not_read(&mut self.ledger, reason);
             return Ok(None);
@@ -195,13 +205,9 @@ impl Binder {
             Application::not_read(&mut self.ledger, "PCR14 holds no event");
             return Ok(None);
         }
-        self.link("quote", "runtime events", "PCR14", Authority::TeeVtpm);
+        self.graph.add("quote", "runtime events", "PCR14", Authority::TeeVtpm);
         let application = Application::read(&log, policy.phase.unwrap_or_default(), &mut self.ledger);
         application.map(Some).map_err(|failed| failed.map(Error::from))
-    }
-
-    fn link(&mut self, from: &'static str, to: &'static str, means: &'static str, authority: Authority) {
-        self.graph = std::mem::take(&mut self.graph).link(from, to, means, authority);
     }
 }
 

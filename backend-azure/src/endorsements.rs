@@ -1,5 +1,7 @@
 //! What the verification of a guest's Evidence needs beyond it.
 
+use std::collections::BTreeSet;
+
 use backend_api::{EndorsementKind, EndorsementRequest, Endorsements, Evidence, Failed, Result};
 use evidence_snp::{Report, kds};
 use evidence_tdx::{ItemKind, Quote, needed};
@@ -65,35 +67,37 @@ fn of_td_quote(evidence: &AzureEvidence) -> Result<Vec<EndorsementRequest>> {
     Ok(items.into_iter().map(request).collect())
 }
 
-/// The next authority above the certificate of the attestation key that is not at hand (each is known once the one below it is), and the
-/// revocation lists of those that are.
+/// The authorities above the certificate of the attestation key: each certificate that is not at hand (of which issuer is known once the
+/// one below it is), and the revocation list of each that is. Certificates of one name are all followed: a stranger's does not hide
+/// Azure's.
 fn of_ak_certificate(evidence: &AzureEvidence, have: &Endorsements) -> Vec<EndorsementRequest> {
-    let mut requests = Vec::new();
-    let Some(mut below) = ak_certificate(evidence) else { return requests };
+    let Some(leaf) = ak_certificate(evidence) else { return Vec::new() };
     let sent = evidence.certificates.iter().map(|der| der.as_slice());
     let candidates = sent.chain(have.of(EndorsementKind::Certificate));
     let candidates: Vec<Certificate> = candidates.filter_map(|der| Certificate::parse(der).ok()).collect();
+    let mut above: BTreeSet<&str> = BTreeSet::from([leaf.issuer()]);
     for _ in 0..MAX_AUTHORITIES {
-        let name = below.issuer();
-        // A name becomes a part of an address: Azure's have nothing else in them.
-        let is_plain = !name.is_empty()
-            && name.len() <= 64
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -".contains(&byte));
-        if name == below.subject() || !is_plain {
-            break;
-        }
-        let request = |kind, what: &str, folder: &str, suffix: &str| {
-            let location = format!("{folder}/{}.{suffix}", name.replace(' ', "%20"));
-            EndorsementRequest::new(kind, format!("{what} of {name}"), location)
-        };
-        let Some(issuer) = candidates.iter().find(|candidate| candidate.subject() == name) else {
-            requests.push(request(EndorsementKind::Certificate, "certificate", CERTIFICATES, "crt"));
-            break;
-        };
-        requests.push(request(EndorsementKind::RevocationList, "revocation list", LISTS, "crl"));
-        below = issuer.clone();
+        let known = candidates.iter().filter(|candidate| above.contains(candidate.subject()));
+        let issuers: Vec<&str> = known.map(Certificate::issuer).collect();
+        above.extend(issuers);
     }
-    requests
+    above.into_iter().filter(|name| is_plain(name)).map(|name| of_authority(name, &candidates)).collect()
+}
+
+/// A name becomes a part of an address: Azure's have nothing else in them.
+fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" -".contains(&byte);
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(plain)
+}
+
+fn of_authority(name: &str, candidates: &[Certificate]) -> EndorsementRequest {
+    let (kind, what, folder, suffix) = if candidates.iter().any(|candidate| candidate.subject() == name) {
+        (EndorsementKind::RevocationList, "revocation list", LISTS, "crl")
+    } else {
+        (EndorsementKind::Certificate, "certificate", CERTIFICATES, "crt")
+    };
+    let location = format!("{folder}/{}.{suffix}", name.replace(' ', "%20"));
+    EndorsementRequest::new(kind, format!("{what} of {name}"), location)
 }
 
 fn ak_certificate(evidence: &AzureEvidence) -> Option<Certificate> {

@@ -34,13 +34,18 @@ pub struct AzureEvidence {
     pub quote: ByteBuf,
     /// TPMT_SIGNATURE of the quote.
     pub signature: ByteBuf,
-    /// The values of the quoted registers, ascending.
+    /// The values of the quoted registers, ascending: at most 24.
+    #[serde(deserialize_with = "cbor::at_most::<MAX_PCRS, _, _>")]
     pub pcrs: Vec<ByteBuf>,
     /// The certificate of the attestation key, as the vTPM keeps it: DER, perhaps with zeros behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ak_certificate: Option<ByteBuf>,
-    /// Certificates that came along, DER: of the processor's key, of authorities.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Certificates that came along, DER: of the processor's key, of authorities. At most [`MAX_CERTIFICATES`].
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "cbor::at_most::<MAX_CERTIFICATES, _, _>"
+    )]
     pub certificates: Vec<ByteBuf>,
     /// The log of the boot: TCG crypto-agile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,8 +87,6 @@ impl AzureEvidence {
         let sizes = [
             ("report of the paravisor", evidence.hcl_report.len(), MAX_HCL_REPORT),
             ("certificate of the attestation key", ak_certificate, MAX_AK_CERTIFICATE),
-            ("list of values of registers", evidence.pcrs.len(), MAX_PCRS),
-            ("list of certificates", evidence.certificates.len(), MAX_CERTIFICATES),
         ];
         match sizes.into_iter().find(|(_, found, limit)| found > limit) {
             Some((what, found, limit)) => Err(Error::TooLarge { what, found, limit }),

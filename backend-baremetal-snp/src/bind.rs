@@ -92,7 +92,7 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
             .ledger
             .require(checks::MEASUREMENT_LISTED, listed, || Error::MeasurementNotListed(measurement()))
             .map_err(refused)?;
-        binder.link("report", "reference value", "MEASUREMENT", Authority::TeeHardware);
+        binder.graph.add("report", "reference value", "MEASUREMENT", Authority::TeeHardware);
     }
 
     let Binder { ledger, mut identity, graph } = binder;
@@ -197,12 +197,12 @@ impl Binder {
             Err(Error::MeasurementMismatch { recomputed: measured.to_string(), reported })
         });
         self.ledger.verify(checks::LAUNCH_MEASUREMENT, recomputed)?;
-        self.link("report", "launch inputs", "launch measurement recomputed", Authority::TeeHardware);
+        self.graph.add("report", "launch inputs", "launch measurement recomputed", Authority::TeeHardware);
 
         // 4. What the measurement therefore binds.
         if let Some(hash) = os_image_hash {
             self.identity.bind(Field::OsImageHash, hash, Lane::LaunchMeasurement);
-            self.link(
+            self.graph.add(
                 "launch inputs",
                 "os-image-hash",
                 "measurement.snp.cbor in sha256sum.txt",
@@ -288,12 +288,8 @@ impl Binder {
         self.ledger.require(checks::HOST_DATA_DOCUMENT, expected == *host_data, || {
             Error::HostDataMismatch { expected: hex::encode(expected), found: hex::encode(host_data) }
         })?;
-        self.link("report", "configuration document", "HOST_DATA", Authority::TeeHardware);
+        self.graph.add("report", "configuration document", "HOST_DATA", Authority::TeeHardware);
         self.ledger.record(checks::MR_CONFIG, document_fields(document))
-    }
-
-    fn link(&mut self, from: &'static str, to: &'static str, means: &'static str, authority: Authority) {
-        self.graph = std::mem::take(&mut self.graph).link(from, to, means, authority);
     }
 }
 

@@ -1,12 +1,7 @@
 //! The payload: what a guest sends.
 
-use std::fmt;
-
 use backend_api::cbor;
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{self, SeqAccess, Visitor},
-};
+use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::Error;
@@ -26,7 +21,7 @@ pub struct SnpEvidence {
     /// The attestation report: 1184 bytes.
     pub report: ByteBuf,
     /// Certificates, DER: the VCEK, and ASK and ARK where the guest has them. At most 8.
-    #[serde(deserialize_with = "few")]
+    #[serde(deserialize_with = "cbor::at_most::<MAX_CERTIFICATES, _, _>")]
     pub certificates: Vec<ByteBuf>,
     /// The document to which HOST_DATA commits (`evidence_dstack::mr_config`), byte for byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,32 +122,4 @@ impl SnpEvidence {
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         Ok(cbor::decode(bytes, MAX_PAYLOAD)?)
     }
-}
-
-/// Reads at most [`MAX_CERTIFICATES`] certificates, and stops at the next.
-fn few<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ByteBuf>, D::Error> {
-    struct Few;
-
-    impl<'de> Visitor<'de> for Few {
-        type Value = Vec<ByteBuf>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "at most {MAX_CERTIFICATES} certificates")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-            let mut certificates = Vec::new();
-            while let Some(certificate) = items.next_element()? {
-                if certificates.len() == MAX_CERTIFICATES {
-                    return Err(de::Error::custom(format_args!(
-                        "expected at most {MAX_CERTIFICATES} certificates"
-                    )));
-                }
-                certificates.push(certificate);
-            }
-            Ok(certificates)
-        }
-    }
-
-    deserializer.deserialize_seq(Few)
 }

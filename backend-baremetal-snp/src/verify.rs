@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use backend_api::{
     Authority, BindingGraph, EndorsementKind, EndorsementRequest, Error as ApiError, Evidence, Failed,
-    Ledger, Result, TrustAnchor, TrustAnchors, VerifiedEvidence, VerifyInput,
+    Ledger, Result, TrustAnchors, VerifiedEvidence, VerifyInput,
 };
-use evidence_snp::{AMD_PINS, Anchors, ChainCache, Pin, Report, VekKind, VerifiedReport, VerifyReport, kds};
+use evidence_snp::{AMD_PINS, ChainCache, Report, VekKind, VerifiedReport, VerifyReport, kds};
 
 use crate::{DESCRIPTOR, Error, ID, MEDIA_TYPE, Policy, SnpEvidence, claims};
 
@@ -42,7 +42,7 @@ pub(crate) fn verify(input: &VerifyInput<'_>) -> Result<VerifiedEvidence> {
         certificates: &certificates,
         endorsements: &endorsements,
         revocation_lists: &revocation_lists,
-        anchors: &anchors(input.trust_anchors),
+        anchors: &input.trust_anchors.pins().collect(),
         signed_by: VekKind::Vcek,
         report_data: input.challenge.as_bytes(),
         policy: &policy.report,
@@ -80,8 +80,7 @@ pub(crate) fn endorsements_for(evidence: &Evidence) -> Result<Vec<EndorsementReq
 
 /// AMD's roots.
 pub(crate) fn trust_anchors() -> TrustAnchors {
-    let anchor = |pin: &Pin| TrustAnchor { subject: pin.subject.clone(), spki_sha256: pin.spki_sha256 };
-    TrustAnchors(AMD_PINS.iter().map(anchor).collect())
+    AMD_PINS.iter().map(|pin| (pin.subject.clone(), pin.spki_sha256)).collect()
 }
 
 pub(crate) fn refused(failed: Failed<Error>) -> ApiError {
@@ -96,13 +95,4 @@ fn payload(evidence: &Evidence) -> Result<SnpEvidence, Error> {
         });
     }
     SnpEvidence::decode(evidence.bytes())
-}
-
-fn anchors(anchors: &TrustAnchors) -> Anchors {
-    Anchors::new(
-        anchors
-            .0
-            .iter()
-            .map(|anchor| Pin { subject: anchor.subject.clone(), spki_sha256: anchor.spki_sha256 }),
-    )
 }

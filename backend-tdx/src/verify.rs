@@ -4,11 +4,10 @@ use std::sync::LazyLock;
 
 use backend_api::{
     Authority, BindingGraph, EndorsementKind, EndorsementRequest, Error as ApiError, Evidence, Failed,
-    Ledger, Result, TrustAnchor, TrustAnchors, VerifiedEvidence, VerifyInput,
+    Ledger, Result, TrustAnchors, VerifiedEvidence, VerifyInput,
 };
 use evidence_tdx::{
-    Anchors, BARE_METAL, Collateral, INTEL_PINS, ItemKind, Pin, PlatformCache, Quote, VerifiedQuote,
-    VerifyQuote, needed,
+    BARE_METAL, Collateral, INTEL_PINS, ItemKind, PlatformCache, Quote, VerifiedQuote, VerifyQuote, needed,
 };
 
 use crate::{DESCRIPTOR, Error, ID, MEDIA_TYPE, Policy, TdxEvidence, claims};
@@ -50,7 +49,7 @@ pub(crate) fn verify(input: &VerifyInput<'_>) -> Result<VerifiedEvidence> {
             documents: &documents,
             revocation_lists: &revocation_lists,
         },
-        anchors: &anchors(input.trust_anchors),
+        anchors: &input.trust_anchors.pins().collect(),
         report_data: input.challenge.as_bytes(),
         profile: &BARE_METAL,
         policy: &policy.quote,
@@ -89,8 +88,7 @@ pub(crate) fn endorsements_for(evidence: &Evidence) -> Result<Vec<EndorsementReq
 
 /// Intel's root.
 pub(crate) fn trust_anchors() -> TrustAnchors {
-    let anchor = |pin: &Pin| TrustAnchor { subject: pin.subject.clone(), spki_sha256: pin.spki_sha256 };
-    TrustAnchors(INTEL_PINS.iter().map(anchor).collect())
+    INTEL_PINS.iter().map(|pin| (pin.subject.clone(), pin.spki_sha256)).collect()
 }
 
 pub(crate) fn refused(failed: Failed<Error>) -> ApiError {
@@ -105,13 +103,4 @@ fn payload(evidence: &Evidence) -> Result<TdxEvidence, Error> {
         });
     }
     TdxEvidence::decode(evidence.bytes())
-}
-
-fn anchors(anchors: &TrustAnchors) -> Anchors {
-    Anchors::new(
-        anchors
-            .0
-            .iter()
-            .map(|anchor| Pin { subject: anchor.subject.clone(), spki_sha256: anchor.spki_sha256 }),
-    )
 }

@@ -43,7 +43,10 @@ fuzz_target!(|data: &[u8]| {
     let evidence = Evidence::new(media_type(tee, Profile::V1), payload.encode());
     // Known by the registers of its boot, whatever they are.
     let value = |pcr: usize| json!([hex::encode(&pcrs[pcr])]);
-    let image = json!({ "4": value(2), "7": value(3), "9": value(4), "11": value(5), "12": value(6) });
+    let image = json!({
+        "2": value(1), "4": value(2), "7": value(3), "8": value(4), "9": value(5),
+        "11": value(6), "12": value(7), "13": value(8),
+    });
     let image = json!({ "os-image-hash": hex::encode(OS_IMAGE_HASH), "pcrs": image });
     let policy = backend.policy(&json!({ "launch": { "images": [image] } })).expect("a policy");
 

@@ -21,12 +21,7 @@ const HOST_DATA: std::ops::Range<usize> = 0xc0..0xe0;
 
 static GUEST: LazyLock<Guest> = LazyLock::new(|| Guest::new(Product::Milan));
 
-static ANCHORS: LazyLock<TrustAnchors> = LazyLock::new(|| {
-    let pins = GUEST.hierarchy.pins().into_iter();
-    TrustAnchors(
-        pins.map(|(subject, spki_sha256)| TrustAnchor { subject: subject.into(), spki_sha256 }).collect(),
-    )
-});
+static ANCHORS: LazyLock<TrustAnchors> = LazyLock::new(|| GUEST.hierarchy.pins().into_iter().collect());
 
 static ENDORSEMENTS: LazyLock<Endorsements> = LazyLock::new(|| {
     let list = |bytes: &Vec<u8>| Endorsement::new(EndorsementKind::RevocationList, bytes.clone());

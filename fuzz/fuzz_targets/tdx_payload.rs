@@ -27,12 +27,7 @@ use lab::intel::TdBody;
 use libfuzzer_sys::fuzz_target;
 use serde_bytes::ByteBuf;
 
-static ANCHORS: LazyLock<TrustAnchors> = LazyLock::new(|| {
-    let pins = LAB.guest.pins().into_iter();
-    TrustAnchors(
-        pins.map(|(subject, spki_sha256)| TrustAnchor { subject: subject.into(), spki_sha256 }).collect(),
-    )
-});
+static ANCHORS: LazyLock<TrustAnchors> = LazyLock::new(|| LAB.guest.pins().into_iter().collect());
 
 static ENDORSEMENTS: LazyLock<Endorsements> = LazyLock::new(|| {
     let certificates = LAB.certificates.iter().map(|part| (EndorsementKind::Certificate, part));

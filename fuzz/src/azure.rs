@@ -47,8 +47,6 @@ impl Lab {
     fn of(mut guest: Guest) -> Self {
         guest.runtime_data.user_data = Some(CHALLENGE.to_vec());
         let parts = guest.parts(|_| Vec::new());
-        let anchor =
-            |(subject, spki_sha256): (String, _)| TrustAnchor { subject: subject.into(), spki_sha256 };
         let public = Public::parse(&ak_public(AK_ATTRIBUTES, &guest.ak.modulus())).expect("a sound key");
         Self {
             hcl_report: parts.hcl_report,
@@ -56,8 +54,12 @@ impl Lab {
             ak_certificate: parts.ak_certificate,
             certificates: parts.certificates,
             ak: BoundAk::assertion(public.key),
-            anchors: TrustAnchors(guest.pins().into_iter().map(anchor).collect()),
-            endorsements: endorsements(&guest),
+            anchors: guest.pins().into_iter().collect(),
+            endorsements: guest
+                .endorsements()
+                .into_iter()
+                .map(|(kind, bytes)| Endorsement::new(kind, bytes))
+                .collect(),
             guest,
         }
     }
@@ -72,24 +74,4 @@ impl Lab {
         let signature = rsassa_sha256(&self.guest.ak, &quote);
         (quote, signature)
     }
-}
-
-fn endorsements(guest: &Guest) -> Endorsements {
-    let mut all = vec![(EndorsementKind::Certificate, guest.hierarchy.root().to_vec())];
-    all.extend(guest.hierarchy.crls().map(|list| (EndorsementKind::RevocationList, list)));
-    match &guest.tee {
-        Tee::Snp(processor) => all.push((EndorsementKind::RevocationList, processor.crl())),
-        Tee::Tdx(processor) => {
-            let collateral = processor.collateral();
-            all.push((EndorsementKind::Certificate, processor.hierarchy.tcb_signing().to_vec()));
-            for document in [collateral.tcb_info.json(), collateral.qe_identity.json()] {
-                all.push((EndorsementKind::Document, document.into_bytes()));
-            }
-            all.extend(
-                [collateral.root_ca_crl, collateral.pck_crl]
-                    .map(|list| (EndorsementKind::RevocationList, list)),
-            );
-        }
-    }
-    all.into_iter().map(|(kind, bytes)| Endorsement::new(kind, bytes)).collect()
 }

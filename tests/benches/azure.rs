@@ -16,7 +16,7 @@ use aws_lc_rs::signature::{
 };
 use backend_api::{
     AttestationBackend, BackendPolicy, Challenge, Endorsement, EndorsementKind, Endorsements, Evidence,
-    Limits, TrustAnchor, TrustAnchors, UnixTime, VerifyInput,
+    Limits, TrustAnchors, UnixTime, VerifyInput,
 };
 use backend_azure::{Azure, AzureEvidence, Profile, Tee, V1_PCRS, hcl::HclReport, media_type, v1_extra_data};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -103,9 +103,7 @@ fn guest(c: &mut Criterion, name: &str, tee: Tee, guest: &Guest) {
     let evidence = payload(guest, &CHALLENGE);
     let signed = signatures(guest, &evidence);
     let (endorsements, challenge) = (endorsements(guest), Challenge::new(CHALLENGE));
-    let anchor =
-        |(subject, spki_sha256): (String, [u8; 32])| TrustAnchor { subject: subject.into(), spki_sha256 };
-    let anchors = TrustAnchors(guest.pins().into_iter().map(anchor).collect());
+    let anchors: TrustAnchors = guest.pins().into_iter().collect();
     let backend = Azure::default();
     let policy: BackendPolicy = backend.policy(&serde_json::json!({})).unwrap();
     let bytes = Evidence::new(media_type(tee, Profile::V1), evidence.encode());

@@ -12,7 +12,7 @@ use aws_lc_rs::{
 };
 use backend_api::{
     AttestationBackend, BackendPolicy, Challenge, Endorsement, EndorsementKind, Endorsements, Envelope,
-    Evidence, Limits, OfflineBundle, TrustAnchor, TrustAnchors, UnixTime, VerifyInput,
+    Evidence, Limits, OfflineBundle, TrustAnchors, UnixTime, VerifyInput,
 };
 use backend_baremetal_snp::{
     BaremetalSnp, ID, ImageDocuments, LaunchEvidence, LaunchSource, MEDIA_TYPE, SnpEvidence,
@@ -105,10 +105,7 @@ fn backend(c: &mut Criterion) {
     let payload = SnpEvidence::new(guest.report_for(&CHALLENGE), guest.chain()).encode();
     let evidence = Evidence::new(MEDIA_TYPE, payload.clone());
     let envelope = Envelope::of_cpu(evidence.clone()).encode_cbor();
-    let pins = guest.hierarchy.pins().into_iter();
-    let anchors = TrustAnchors(
-        pins.map(|(subject, spki_sha256)| TrustAnchor { subject: subject.into(), spki_sha256 }).collect(),
-    );
+    let anchors: TrustAnchors = guest.hierarchy.pins().into_iter().collect();
     let crl = Endorsement::new(EndorsementKind::RevocationList, guest.crl());
     let endorsements = Endorsements::from_iter([crl]);
     let (policy, challenge) =
@@ -146,10 +143,7 @@ fn verifier(c: &mut Criterion) {
         guest_features: guest.guest_features,
     });
     let envelope = Envelope::of_cpu(Evidence::new(MEDIA_TYPE, payload.encode())).encode_cbor();
-    let pins = guest.hierarchy.pins().into_iter();
-    let anchors = TrustAnchors(
-        pins.map(|(subject, spki_sha256)| TrustAnchor { subject: subject.into(), spki_sha256 }).collect(),
-    );
+    let anchors: TrustAnchors = guest.hierarchy.pins().into_iter().collect();
     let crl = Endorsement::new(EndorsementKind::RevocationList, guest.crl());
     let source = Arc::new(OfflineBundle::new(Endorsements::from_iter([crl])));
     let accepted = Registry::linked().unwrap().accept([ID.as_str()]).unwrap();

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use backend_api::{
-    Challenge, Endorsement, EndorsementKind, Endorsements, OfflineBundle, TrustAnchor, TrustAnchors, UnixTime,
+    Challenge, Endorsement, EndorsementKind, Endorsements, OfflineBundle, TrustAnchors, UnixTime,
 };
 use backend_tdx::ID;
 use evidence_x509::Certificate;
@@ -82,10 +82,7 @@ impl TdxScene {
         for list in [all.root_ca_crl, all.pck_crl] {
             endorsements.add(Endorsement::new(EndorsementKind::RevocationList, list));
         }
-        let pins = self.guest.pins().into_iter();
-        let anchors = TrustAnchors(
-            pins.map(|(subject, spki_sha256)| TrustAnchor { subject: subject.into(), spki_sha256 }).collect(),
-        );
+        let anchors: TrustAnchors = self.guest.pins().into_iter().collect();
         let at = UnixTime::since_unix_epoch(Duration::from_secs(lab::time::utc_day(2026, 6, 1)));
         let accepted = Registry::linked().unwrap().accept([ID.as_str()]).unwrap();
         let source = Arc::new(OfflineBundle::new(endorsements));

@@ -31,24 +31,13 @@ impl<'a> ReplayedLog<'a> {
     ///
     /// [`Error::NoBootDigests`], [`Error::BootReplay`].
     pub fn replay(log: &'a EventLog<'a>, pcrs: &Pcrs, bank: Bank, except: &[u8]) -> Result<Self, Error> {
-        let mut compared = Vec::with_capacity(LOGGED.len());
-        for pcr in LOGGED.into_iter().filter(|pcr| !except.contains(pcr)) {
-            let Some(quoted) = pcrs.get(bank, pcr) else { continue };
-            let replayed = log.replay(u32::from(pcr), bank).ok_or(Error::NoBootDigests(bank.algorithm()))?;
-            if replayed != quoted {
-                return Err(Error::BootReplay {
-                    pcr,
-                    replayed: hex::encode(replayed),
-                    quoted: hex::encode(quoted),
-                });
-            }
-            compared.push(pcr);
-        }
+        let quoted = pcrs.iter().filter(|(algorithm, ..)| *algorithm == bank.algorithm());
+        let compared = compare(log, bank, quoted.map(|(_, pcr, value)| (pcr, value)), except)?;
         Ok(Self { log, bank, compared })
     }
 
     /// Whether the events of `pcr` are these, one after the other.
-    fn is_of(&self, pcr: u8, expected: &[ExpectedEvent]) -> bool {
+    fn has_exactly(&self, pcr: u8, expected: &[ExpectedEvent]) -> bool {
         let found: Vec<_> = self.log.events_of(u32::from(pcr)).collect();
         self.compared.contains(&pcr)
             && found.len() == expected.len()
@@ -56,7 +45,7 @@ impl<'a> ReplayedLog<'a> {
                 ExpectedEvent::Digest(digest) => {
                     event.digest(self.bank.algorithm()) == Some(digest.as_slice())
                 }
-                // Of whatever type an event says it is: its digest is the hash of a partition table.
+                // No digest covers the type: what counts is that the digest is the hash of a partition table.
                 ExpectedEvent::PartitionTable => {
                     event.event_type == EventType::EV_EFI_GPT_EVENT
                         && event.tied_data(self.bank).is_some_and(is_partition_table)
@@ -65,8 +54,35 @@ impl<'a> ReplayedLog<'a> {
     }
 }
 
+/// Compares what `log` replays to with values of registers of `bank`: those of [`LOGGED`] that are not in `except`. Gives the
+/// registers that were compared.
+///
+/// # Errors
+///
+/// [`Error::NoBootDigests`], [`Error::BootReplay`].
+pub fn compare<'a>(
+    log: &EventLog<'_>,
+    bank: Bank,
+    registers: impl IntoIterator<Item = (u8, &'a [u8])>,
+    except: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let mut compared = Vec::with_capacity(LOGGED.len());
+    for (pcr, value) in registers {
+        if except.contains(&pcr) || !LOGGED.contains(&pcr) {
+            continue;
+        }
+        let replayed = log.replay(u32::from(pcr), bank).ok_or(Error::NoBootDigests(bank.algorithm()))?;
+        if replayed != value {
+            let (replayed, quoted) = (hex::encode(replayed), hex::encode(value));
+            return Err(Error::BootReplay { pcr, replayed, quoted });
+        }
+        compared.push(pcr);
+    }
+    Ok(compared)
+}
+
 /// UEFI_GPT_DATA (PC Client Platform Firmware Profile, §10.2.5): a header of 92 bytes, how many partitions follow (u64), and as many
-/// entries of the length that the header names. An image, of which firmware measures a hash of its bytes too, begins otherwise.
+/// entries of the length that the header names. An image, whose digest may be a hash of its bytes too, does not begin like that.
 fn is_partition_table(data: &[u8]) -> bool {
     const HEADER_LEN: usize = 92;
     let word = |at: usize| data.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
@@ -182,7 +198,11 @@ impl Expected {
                 let digests: Option<Vec<&[u8]>> = events.iter().map(ExpectedEvent::digest).collect();
                 let Some(digests) = digests else {
                     let log = log.ok_or(Error::BootLogNeeded(pcr))?;
-                    return if log.is_of(pcr, events) { Ok(()) } else { Err(Error::BootEvents { pcr }) };
+                    return if log.has_exactly(pcr, events) {
+                        Ok(())
+                    } else {
+                        Err(Error::BootEvents { pcr })
+                    };
                 };
                 let value =
                     digests.iter().fold(bank.initial(), |value, digest| bank.extended(&value, digest));

@@ -49,7 +49,11 @@ impl VerifyAkCertificate<'_> {
     /// The check that failed ([`crate::checks::certificate`]) and why.
     pub fn verify(&self) -> Result<VerifiedAkCertificate, Failed<Error>> {
         let ledger = &mut Ledger::with_capacity(checks::ALL.len());
-        let certificate = ledger.record(checks::AK_CERTIFICATE_FORMAT, self.certificate())?;
+        let parsed = self.certificate().and_then(|certificate| {
+            let key = PublicKey::of_certificate(&certificate)?;
+            Ok((certificate, key))
+        });
+        let (certificate, key) = ledger.record(checks::AK_CERTIFICATE_FORMAT, parsed)?;
         let validity = verify_validity(&[&certificate], self.at).map(|_| ()).map_err(Error::Path);
         ledger.verify(checks::AK_CERTIFICATE_VALIDITY, validity)?;
         ledger.require(checks::AK_CERTIFICATE_USAGE, certificate.is_for_signing_data(), || {
@@ -72,13 +76,11 @@ impl VerifyAkCertificate<'_> {
             }
         }
         if unknown.is_empty() {
-            ledger.verify(checks::AK_CERTIFICATE_REVOCATION, Ok::<(), Error>(()))?;
+            ledger.pass(checks::AK_CERTIFICATE_REVOCATION);
         } else {
             let reason = format!("no current revocation list of {} is at hand", unknown.join(", "));
             ledger.not_performed(checks::AK_CERTIFICATE_REVOCATION, reason);
         }
-        let key = PublicKey::of_certificate(&certificate)
-            .map_err(|error| Failed { check: checks::AK_CERTIFICATE_FORMAT, error })?;
         Ok(VerifiedAkCertificate { certificate, key, ledger: std::mem::take(ledger) })
     }
 

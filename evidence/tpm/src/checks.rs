@@ -28,7 +28,7 @@ pub mod quote {
 pub mod certificate {
     evidence_ledger::checks! {
         AK_CERTIFICATE_FORMAT = "ak-certificate-format":
-            "the certificate of the attestation key and those that came with it are DER certificates",
+            "the certificate of the attestation key is a DER certificate of a key that can sign quotes",
             "RFC 5280 §4.1";
         AK_CERTIFICATE_VALIDITY = "ak-certificate-validity":
             "the certificate of the attestation key is valid at the time of verification",

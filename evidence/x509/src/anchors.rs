@@ -49,6 +49,13 @@ impl Pin {
     }
 }
 
+/// From the common name of a subject, and SHA-256 of the DER SubjectPublicKeyInfo.
+impl<S: Into<Cow<'static, str>>> FromIterator<(S, [u8; 32])> for Anchors {
+    fn from_iter<I: IntoIterator<Item = (S, [u8; 32])>>(pins: I) -> Self {
+        Self::new(pins.into_iter().map(|(subject, spki_sha256)| Pin { subject: subject.into(), spki_sha256 }))
+    }
+}
+
 /// The trust anchors of one verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anchors {

@@ -1,6 +1,6 @@
 //! What the simulated Azure forges.
 
-use backend_azure::{AzureEvidence, hcl::HclReport, v1_extra_data};
+use backend_azure::{AzureEvidence, hcl::HclReport};
 use backend_tdx::LoggedEvent;
 use lab::{
     azure::{Guest, HclSpec, guest::AK_ATTRIBUTES},
@@ -116,12 +116,8 @@ pub fn event_logs() -> Seeds {
 
 pub fn payloads() -> Seeds {
     let mut seeds = Seeds::new();
-    for (name, mut guest) in guests() {
-        guest.runtime_data.user_data = Some(CHALLENGE.to_vec());
-        let parts = guest.parts(|hcl| {
-            let whole = HclReport::parse(hcl).map_or(hcl, |hcl| hcl.without_padding);
-            v1_extra_data(&CHALLENGE, whole).to_vec()
-        });
+    for (name, guest) in guests() {
+        let parts = guest.v1_parts(&CHALLENGE);
         let mut evidence = AzureEvidence::new(parts.hcl_report, parts.quote, parts.signature, parts.pcrs);
         evidence.td_quote = parts.td_quote.map(Into::into);
         evidence.ak_certificate = Some(parts.ak_certificate.into());

@@ -5,6 +5,8 @@
     reason = "offsets are constants of the lab, and lengths those of short arrays"
 )]
 
+use backend_api::EndorsementKind;
+
 use super::hcl::{HclSpec, RuntimeData};
 use super::hierarchy::Hierarchy;
 use crate::amd;
@@ -23,6 +25,9 @@ const ID_KEY_DIGEST: &str =
 
 /// The registers that a v1 quote has.
 pub const V1_PCRS: [u8; 10] = [0, 2, 4, 7, 8, 9, 11, 12, 13, 14];
+
+/// Bytes of a report of the paravisor beside the runtime data: header, report of the processor, header of the data.
+const HCL_OVERHEAD: usize = 32 + 1184 + 20;
 
 /// Bytes of the vTPM's index for the certificate.
 const AK_CERTIFICATE_SIZE: usize = 4096;
@@ -208,6 +213,40 @@ impl Guest {
         }
     }
 
+    /// What the guest hands out for `challenge` in the profile v1: the report of the paravisor has the challenge as its user-data, if
+    /// it has any, and the quote commits to both.
+    #[must_use]
+    pub fn v1_parts(&self, challenge: &[u8; 64]) -> Parts {
+        let mut guest = self.clone();
+        guest.runtime_data.user_data = guest.runtime_data.user_data.map(|_| challenge.to_vec());
+        let length = HCL_OVERHEAD + guest.runtime_data.json().len();
+        guest.parts(|report| {
+            let whole = sha256(report.get(..length).unwrap_or(report));
+            sha256(&[b"dstack-az-quote-v1\0", challenge.as_slice(), &whole].concat()).to_vec()
+        })
+    }
+
+    /// What a relying party has of the vendors: the root of virtual TPMs, its lists, and what AMD or Intel say.
+    #[must_use]
+    pub fn endorsements(&self) -> Vec<(EndorsementKind, Vec<u8>)> {
+        let list = |der: Vec<u8>| (EndorsementKind::RevocationList, der);
+        let mut all = vec![(EndorsementKind::Certificate, self.hierarchy.root().to_vec())];
+        all.extend(self.hierarchy.crls().map(list));
+        match &self.tee {
+            Tee::Snp(processor) => all.push(list(processor.crl())),
+            Tee::Tdx(processor) => {
+                let collateral = processor.collateral();
+                let signer = processor.collateral.tcb_signing_chain.first().cloned().unwrap_or_default();
+                all.push((EndorsementKind::Certificate, signer));
+                for document in [&collateral.tcb_info, &collateral.qe_identity] {
+                    all.push((EndorsementKind::Document, document.json().into_bytes()));
+                }
+                all.extend([collateral.root_ca_crl, collateral.pck_crl].map(list));
+            }
+        }
+        all
+    }
+
     /// The certificate of the attestation key, as the vTPM keeps it.
     #[must_use]
     pub fn ak_certificate(&self) -> Vec<u8> {
@@ -243,6 +282,7 @@ pub fn td_report(body: &TdBody) -> Vec<u8> {
     report.extend(field(0, 120));
     report.resize(512, 0);
     report.extend(field(120, 400));
+    report.extend(body.mr_service_td);
     report.resize(1024, 0);
     report
 }

@@ -1,6 +1,11 @@
 //! The cases that fail the named checks, and what else hold around them.
 
-use backend_api::{Authority, Field, Lane, Outcome};
+use std::collections::BTreeSet;
+
+use backend_api::{
+    AttestationBackend, Authority, Endorsement, EndorsementKind, Endorsements, Evidence, Field, Lane, Outcome,
+};
+use backend_azure::{Azure, Profile, Tee, media_type};
 use lab::events::Event;
 use registry::AttestationResult;
 
@@ -9,10 +14,7 @@ use crate::{
         self, Case,
         ak::add_list,
         azure,
-        binding::{
-            boot_loader_in_pcr14, listed, listed_events, listed_partition_table, nothing_extended,
-            unendorsed_tdx,
-        },
+        binding::{boot_loader_in_pcr14, listed, nothing_extended, unendorsed_tdx},
         quote::{coco, raw},
     },
     scene::{OS_IMAGE_HASH, Scene, failed_check},
@@ -38,7 +40,7 @@ const ACCEPTED: &[Variant] = &[
         ..Scene::snp()
     }),
     ("what cannot be read beside what the vendors say", || Scene {
-        edit_endorsements: |all| all.insert(1, (backend_api::EndorsementKind::Certificate, vec![0x30, 0])),
+        edit_endorsements: |all| all.insert(1, (EndorsementKind::Certificate, vec![0x30, 0])),
         ..Scene::snp()
     }),
     ("events of the second version", || {
@@ -84,22 +86,45 @@ fn bound(result: &AttestationResult, field: Field) -> (Vec<u8>, Lane) {
     (bound.value.clone(), bound.lane)
 }
 
-/// Who vouches for what: everything but the certificate is the TEE's word, the vTPM's included.
+/// Every link, in order: everything but the certificate is the TEE's word, the vTPM's included.
 #[test]
 fn the_graph_says_who_vouches() {
-    for scene in [Scene::snp(), Scene::tdx()] {
-        let result = judged(&scene);
-        for link in result.cpu.graph.links() {
-            let expected = match (link.from.as_ref(), link.to.as_ref()) {
-                ("Azure vTPM root", _) => Authority::Provider,
-                ("attestation key" | "quote", _) => Authority::TeeVtpm,
-                _ => Authority::TeeHardware,
-            };
-            assert_eq!(link.authority, expected, "{} -> {}", link.from, link.to);
-        }
-    }
-    let links = |scene: &Scene| judged(scene).cpu.graph.links().to_vec();
-    assert!(!links(&coco()).iter().any(|link| link.authority == Authority::Asserted));
+    use Authority::{Provider, TeeHardware, TeeVtpm};
+    let snp = [("ARK-Milan", "VCEK", TeeHardware), ("VCEK", "report", TeeHardware)];
+    let tdx = [
+        ("Intel SGX Root CA", "PCK", TeeHardware),
+        ("PCK", "quoting enclave", TeeHardware),
+        ("quoting enclave", "TD quote", TeeHardware),
+        ("TD quote", "report", TeeHardware),
+    ];
+    let vtpm = [
+        ("report", "runtime data", TeeHardware),
+        ("runtime data", "attestation key", TeeHardware),
+        ("Azure vTPM root", "attestation key", Provider),
+        ("attestation key", "quote", TeeVtpm),
+        ("quote", "challenge", TeeVtpm),
+        ("runtime data", "challenge", TeeHardware),
+        ("quote", "boot log", TeeVtpm),
+        ("quote", "image", TeeVtpm),
+        ("quote", "runtime events", TeeVtpm),
+    ];
+    let graph = |scene: &Scene| {
+        let result = judged(scene);
+        let links = result.cpu.graph.links().iter();
+        links.map(|link| (link.from.to_string(), link.to.to_string(), link.authority)).collect::<Vec<_>>()
+    };
+    let expected = |links: &[&[(&str, &str, Authority)]]| {
+        let links = links.iter().flat_map(|links| links.iter());
+        links.map(|(from, to, word)| ((*from).to_owned(), (*to).to_owned(), *word)).collect::<Vec<_>>()
+    };
+    assert_eq!(graph(&Scene::snp()), expected(&[&snp, &vtpm]));
+    assert_eq!(graph(&Scene::tdx()), expected(&[&tdx, &vtpm]));
+    assert_eq!(graph(&coco()), expected(&[&snp, &vtpm]));
+    let mut older = coco();
+    older.guest.runtime_data.user_data = None;
+    assert_eq!(graph(&older), expected(&[&snp, &vtpm[..5], &vtpm[6..]]));
+    let reference = [("report", "reference value", TeeHardware)];
+    assert_eq!(graph(&listed()), expected(&[&snp, &vtpm[..6], &reference, &vtpm[6..]]));
 }
 
 /// What rests on the relying party's word alone says so, and passes only where the policy takes that.
@@ -167,7 +192,7 @@ fn what_is_not_performed_shows() {
     assert_eq!(why(&coco(), "user-data"), "passed");
     let mut without_user_data = coco();
     without_user_data.guest.runtime_data.user_data = None;
-    assert!(why(&without_user_data, "user-data").contains("coco"));
+    assert!(why(&without_user_data, "user-data").contains("an older one"));
     // A list that has ended and revokes nothing says no more than none.
     let ended = Scene {
         edit_endorsements: |all| {
@@ -186,17 +211,20 @@ fn what_is_not_performed_shows() {
     let mut loose = Scene { guest: coco().guest, ..Scene::tdx() };
     loose.guest = lab::azure::Guest { selection: loose.guest.selection, ..lab::azure::Guest::tdx() };
     loose.guest.events.clear();
-    loose.media_type = Some(backend_azure::media_type(backend_azure::Tee::Tdx, backend_azure::Profile::Coco));
+    loose.media_type = Some(media_type(Tee::Tdx, Profile::Coco));
     loose.edits = coco().edits;
     (loose.asked, loose.challenge) = (coco().asked, coco().challenge);
     assert!(why(&loose, "paravisor-known").contains("whose TD that is"));
+    // What may be another machine's identifies none.
+    assert_eq!(judged(&loose).cpu.identity.get(Field::DeviceId), None);
+    assert!(judged(&loose).cpu.notes["td"].contains("may be another's"));
     loose.policy = unendorsed_tdx().policy;
     assert_eq!(why(&loose, "paravisor-known"), "passed");
+    assert!(judged(&loose).cpu.identity.get(Field::DeviceId).is_some());
     assert!(why(&boot_loader_in_pcr14(), "runtime-replay").contains("PCR14"));
     assert!(why(&nothing_extended(), "launch-events").contains("no event"));
-    for scene in [listed(), listed_events(), listed_partition_table()] {
-        assert_eq!(why(&scene, "boot-registers"), "passed");
-    }
+    assert_eq!(why(&listed(), "measurement-listed"), "passed");
+    assert!(why(&Scene::snp(), "measurement-listed").contains("lists no measurements"));
 }
 
 /// What cannot be meant is no policy.
@@ -235,4 +263,38 @@ fn policies_that_cannot_be_meant_are_refused() {
         assert_eq!(error.kind(), backend_api::ErrorKind::InvalidConfig, "{policy}");
         assert!(error.to_string().contains(reason), "{policy}: {error}");
     }
+}
+
+/// A stranger's certificates of the names of Azure's authorities hide none of them: every list is asked for.
+#[test]
+fn authorities_of_one_name_are_all_followed() {
+    let scene = Scene::snp();
+    let mut evidence = scene.payload();
+    let hierarchy = &scene.guest.hierarchy;
+    let mut fake = hierarchy.ca_spec();
+    fake.issuer = fake.subject.clone();
+    evidence.certificates.insert(0, fake.sign(&lab::keys::P256Key::from_label("stranger")).into());
+    let bytes = Evidence::new(media_type(Tee::Snp, Profile::V1), evidence.encode());
+    let asked = |have: Endorsements| -> BTreeSet<String> {
+        let requests = Azure::default().endorsements_for(&bytes, &have).unwrap();
+        requests.into_iter().map(|request| request.what).filter(|what| what.contains("TPM")).collect()
+    };
+    let named = |what: &str, name: &str| format!("{what} of {name}");
+    let (root, ca) = (lab::azure::hierarchy::ROOT_NAME, lab::azure::hierarchy::CA_NAME);
+    assert_eq!(asked(Endorsements::new()), [named("certificate", root), named("revocation list", ca)].into());
+    let root_certificate = Endorsement::new(EndorsementKind::Certificate, hierarchy.root().to_vec());
+    assert_eq!(
+        asked(Endorsements::from_iter([root_certificate])),
+        [named("revocation list", root), named("revocation list", ca)].into()
+    );
+}
+
+/// The formula of the profile v1, with a value that was computed elsewhere (Python's hashlib).
+#[test]
+fn extra_data_of_the_profile_v1() {
+    let extra_data = backend_azure::v1_extra_data(
+        &std::array::from_fn(|at| u8::try_from(at).unwrap()),
+        b"report of a paravisor",
+    );
+    assert_eq!(hex::encode(extra_data), "dce38b95f1d8bbdf98e396c721f371dfebe510ce63645a02dff7d310f2a0b517");
 }

@@ -1,23 +1,13 @@
 //! What a forged guest of Azure's sends.
 
-use backend_azure::hcl::HclReport;
-use backend_azure::{AzureEvidence, v1_extra_data};
+use backend_azure::AzureEvidence;
 use evidence_event_log::runtime::LoggedEvent;
 use lab::azure::{Guest, guest::Parts};
 use serde_bytes::ByteBuf;
 
 /// Everything that the guest hands out, for this challenge in the profile v1.
 pub(crate) fn payload(guest: &Guest, challenge: &[u8; 64]) -> AzureEvidence {
-    let mut guest = guest.clone();
-    guest.runtime_data.user_data = guest.runtime_data.user_data.map(|_| challenge.to_vec());
-    let parts = guest.parts(|hcl_report| extra_data(challenge, hcl_report));
-    assembled(&guest, parts)
-}
-
-/// extraData of the profile v1. A report of the paravisor that is not in its format has no padding to tell.
-pub(crate) fn extra_data(challenge: &[u8; 64], hcl_report: &[u8]) -> Vec<u8> {
-    let whole = HclReport::parse(hcl_report).map_or(hcl_report, |hcl| hcl.without_padding);
-    v1_extra_data(challenge, whole).to_vec()
+    assembled(guest, guest.v1_parts(challenge))
 }
 
 pub(crate) fn assembled(guest: &Guest, parts: Parts) -> AzureEvidence {

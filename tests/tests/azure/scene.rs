@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use backend_api::{
     Challenge, Endorsement, EndorsementKind, Endorsements, Envelope, Error, Evidence, MediaType,
-    OfflineBundle, Result, TrustAnchor, TrustAnchors, UnixTime,
+    OfflineBundle, Result, TrustAnchors, UnixTime,
 };
 use backend_azure::{AzureEvidence, ID, Profile, Tee, media_type};
 use lab::{
@@ -76,7 +76,7 @@ impl Scene {
             policy: String::new(),
             image: Some(image(&guest, &[2, 4, 7, 9, 11])),
             at: june_2026(),
-            anchors: anchors(&guest.pins()),
+            anchors: guest.pins().into_iter().collect(),
             media_type: None,
             edits: Vec::new(),
             edit: |_| {},
@@ -104,7 +104,7 @@ impl Scene {
 
     /// What AMD, Intel and Azure say.
     pub(crate) fn endorsements(&self) -> Endorsements {
-        let mut all = endorsements(&self.guest);
+        let mut all = self.guest.endorsements();
         (self.edit_endorsements)(&mut all);
         all.into_iter().map(|(kind, bytes)| Endorsement::new(kind, bytes)).collect()
     }
@@ -148,35 +148,6 @@ impl Scene {
 pub(crate) fn image(guest: &Guest, pcrs: &[u8]) -> String {
     let line = |pcr: &u8| format!("{pcr} = [\"{}\"]", hex::encode(guest.pcr(*pcr)));
     pcrs.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// What a relying party has of the vendors: the root of virtual TPMs and its lists, and what the processor needs.
-pub(crate) fn endorsements(guest: &Guest) -> Vec<(EndorsementKind, Vec<u8>)> {
-    let mut all = vec![(EndorsementKind::Certificate, guest.hierarchy.root().to_vec())];
-    all.extend(guest.hierarchy.crls().map(|list| (EndorsementKind::RevocationList, list)));
-    match &guest.tee {
-        guest::Tee::Snp(processor) => all.push((EndorsementKind::RevocationList, processor.crl())),
-        guest::Tee::Tdx(processor) => {
-            let collateral = processor.collateral();
-            let signer = processor.collateral.tcb_signing_chain[0].clone();
-            all.push((EndorsementKind::Certificate, signer));
-            for document in [&collateral.tcb_info, &collateral.qe_identity] {
-                all.push((EndorsementKind::Document, document.json().into_bytes()));
-            }
-            for list in [collateral.root_ca_crl, collateral.pck_crl] {
-                all.push((EndorsementKind::RevocationList, list));
-            }
-        }
-    }
-    all
-}
-
-pub(crate) fn anchors(pins: &[(String, [u8; 32])]) -> TrustAnchors {
-    let anchor = |(subject, pin): &(String, [u8; 32])| TrustAnchor {
-        subject: subject.clone().into(),
-        spki_sha256: *pin,
-    };
-    TrustAnchors(pins.iter().map(anchor).collect())
 }
 
 /// The check that `result` names.

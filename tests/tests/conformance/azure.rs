@@ -4,7 +4,7 @@ use std::{fs, ops::Range, path::Path, sync::LazyLock};
 
 use backend_api::{
     Challenge, Endorsement, EndorsementKind, ErrorKind, Evidence, Field, MediaType, Registration,
-    TrustAnchor, TrustAnchors,
+    TrustAnchors,
 };
 use backend_azure::{AzureEvidence, Profile, REGISTRATION, Tee, media_type};
 use conformance::{Case, Flip, Forgery, Given, Loose, Subject, Validity};
@@ -136,7 +136,7 @@ fn image(guest: &Guest) -> Value {
     let value = |pcr: u8| json!([hex::encode(guest.pcr(pcr))]);
     json!({
         "os-image-hash": "1a".repeat(32),
-        "pcrs": { "4": value(4), "7": value(7), "9": value(9), "11": value(11) },
+        "pcrs": { "2": value(2), "4": value(4), "7": value(7), "9": value(9), "11": value(11) },
     })
 }
 
@@ -233,7 +233,7 @@ fn real_guest(root: &Path) -> Case {
     let mut case = Case::new("a real guest of Azure's", bytes, Challenge::new([0; 64]), anchors, validity);
     case.endorsements = endorsements;
     let value = |pcr: usize| json!([hex::encode(&evidence.pcrs[pcr])]);
-    let pcrs = json!({ "4": value(4), "7": value(7), "9": value(9), "11": value(11) });
+    let pcrs = json!({ "2": value(2), "4": value(4), "7": value(7), "9": value(9), "11": value(11) });
     case.policy = json!({ "launch": { "images": [{ "pcrs": pcrs }] } });
     case.claims = vec![
         ("/tee", json!("tdx")),
@@ -251,8 +251,5 @@ fn position(case: &Case, part: &[u8]) -> Range<usize> {
 }
 
 pub(crate) fn lab_anchors(guest: &Guest) -> TrustAnchors {
-    let pins = guest.pins().into_iter();
-    TrustAnchors(
-        pins.map(|(subject, spki_sha256)| TrustAnchor { subject: subject.into(), spki_sha256 }).collect(),
-    )
+    guest.pins().into_iter().collect()
 }

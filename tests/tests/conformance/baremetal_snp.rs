@@ -4,7 +4,7 @@ use std::{fs, ops::Range, path::Path, sync::LazyLock};
 
 use backend_api::{
     Challenge, Endorsement, EndorsementKind, ErrorKind, Evidence, Field, MediaType, Registration,
-    TrustAnchor, TrustAnchors,
+    TrustAnchors,
 };
 use backend_baremetal_snp::{
     ImageDocuments, LaunchEvidence, LaunchSource, MEDIA_TYPE, REGISTRATION, SnpEvidence,
@@ -241,10 +241,7 @@ fn position(case: &Case, part: &[u8]) -> Range<usize> {
 }
 
 pub(crate) fn lab_anchors(hierarchy: &Hierarchy) -> TrustAnchors {
-    let pins = hierarchy.pins().into_iter();
-    TrustAnchors(
-        pins.map(|(subject, spki_sha256)| TrustAnchor { subject: subject.into(), spki_sha256 }).collect(),
-    )
+    hierarchy.pins().into_iter().collect()
 }
 
 pub(crate) fn certificate(bytes: Vec<u8>) -> Endorsement {

@@ -4,7 +4,7 @@ use std::{fs, ops::Range, path::Path, sync::LazyLock};
 
 use backend_api::{
     Challenge, Endorsement, EndorsementKind, ErrorKind, Evidence, Field, MediaType, Registration,
-    TrustAnchor, TrustAnchors,
+    TrustAnchors,
 };
 use backend_tdx::{BootLog, MEDIA_TYPE, REGISTRATION, TdxEvidence};
 use conformance::{Case, Flip, Forgery, Given, Loose, Subject, Validity};
@@ -248,8 +248,5 @@ fn position(case: &Case, part: &[u8]) -> Range<usize> {
 }
 
 pub(crate) fn lab_anchors(guest: &TdGuest) -> TrustAnchors {
-    let pins = guest.pins().into_iter();
-    TrustAnchors(
-        pins.map(|(subject, spki_sha256)| TrustAnchor { subject: subject.into(), spki_sha256 }).collect(),
-    )
+    guest.pins().into_iter().collect()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use backend_api::{
     Challenge, Endorsement, EndorsementKind, Endorsements, Envelope, Error, Evidence, OfflineBundle, Result,
-    TrustAnchor, TrustAnchors, UnixTime,
+    TrustAnchors, UnixTime,
 };
 use backend_baremetal_snp::{ID, ImageDocuments, LaunchEvidence, LaunchSource, MEDIA_TYPE, SnpEvidence};
 use lab::amd::{Guest, Product};
@@ -52,7 +52,7 @@ impl Scene {
             challenge: [0xC4; 64],
             policy: String::new(),
             at: june_2026(),
-            anchors: anchors(&guest.hierarchy.pins()),
+            anchors: guest.hierarchy.pins().into_iter().collect(),
             append: None,
             edit: |_| {},
             edit_bytes: |_| {},
@@ -122,14 +122,6 @@ pub(crate) fn judge_real(evidence: &SnpEvidence, challenge: [u8; 64], at: u64) -
 
 pub(crate) fn time(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
-}
-
-pub(crate) fn anchors(pins: &[(String, [u8; 32])]) -> TrustAnchors {
-    let anchor = |(subject, spki_sha256): &(String, [u8; 32])| TrustAnchor {
-        subject: subject.clone().into(),
-        spki_sha256: *spki_sha256,
-    };
-    TrustAnchors(pins.iter().map(anchor).collect())
 }
 
 /// The check that `result` names.

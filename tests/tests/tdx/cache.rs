@@ -6,7 +6,7 @@ use lab::intel::{SignedDocument, TcbInfo, tcb::rfc3339};
 
 use crate::{
     real::ANY_STATUS,
-    scene::{Bundle, Scene, anchors, block_on, envelope, failed_check, june_2026, verifier},
+    scene::{Bundle, Scene, block_on, envelope, failed_check, june_2026, verifier},
 };
 
 const DAY: u64 = 86_400;
@@ -35,7 +35,8 @@ impl Fixed {
 
     fn status_at(&self, at: u64) -> String {
         let verifier = verifier(ANY_STATUS, self.endorsements.clone(), at).unwrap();
-        let verifier = verifier.danger_replace_trust_anchors(ID, anchors(&self.scene.guest.pins())).unwrap();
+        let verifier =
+            verifier.danger_replace_trust_anchors(ID, self.scene.guest.pins().into_iter().collect()).unwrap();
         let result =
             block_on(verifier.verify(&envelope(&self.payload), &Challenge::new(self.scene.challenge)));
         result.unwrap().cpu.claims.tcb_status

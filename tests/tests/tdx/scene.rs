@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use backend_api::{
     Challenge, Endorsement, EndorsementKind, Endorsements, Envelope, Error, Evidence, OfflineBundle, Result,
-    TrustAnchor, TrustAnchors, UnixTime,
+    TrustAnchors, UnixTime,
 };
 use backend_tdx::{ID, MEDIA_TYPE, TdxEvidence};
 use lab::intel::TdGuest;
@@ -63,7 +63,7 @@ impl Scene {
             challenge: [0xC4; 64],
             policy: String::new(),
             at: june_2026(),
-            anchors: anchors(&guest.pins()),
+            anchors: guest.pins().into_iter().collect(),
             edit: |_| {},
             edit_bytes: |_| {},
             edit_bundle: |_, _| {},
@@ -147,14 +147,6 @@ pub(crate) fn verifier(policy: &str, endorsements: Endorsements, at: u64) -> Res
 /// A payload as it is sent.
 pub(crate) fn envelope(payload: &[u8]) -> Vec<u8> {
     Envelope::of_cpu(Evidence::new(MEDIA_TYPE, payload.to_vec())).encode_cbor()
-}
-
-pub(crate) fn anchors(pins: &[(String, [u8; 32])]) -> TrustAnchors {
-    let anchor = |(subject, spki_sha256): &(String, [u8; 32])| TrustAnchor {
-        subject: subject.clone().into(),
-        spki_sha256: *spki_sha256,
-    };
-    TrustAnchors(pins.iter().map(anchor).collect())
 }
 
 /// The check that `result` names.

@@ -9,7 +9,7 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use backend_api::{
     BackendId, Challenge, Endorsements, Envelope, Evidence, Field, Identity, OfflineBundle, Result,
-    TrustAnchor, TrustAnchors, UnixTime,
+    TrustAnchors, UnixTime,
 };
 use registry::{AppraisalPolicy, AttestationResult, Clock, Registry, Verifier};
 use serde_json::json;
@@ -162,12 +162,6 @@ impl Trial {
     fn envelope(&self) -> Vec<u8> {
         Envelope::of_cpu(self.evidence.clone()).encode_cbor()
     }
-}
-
-/// The lab's roots as trust anchors.
-fn anchors(pins: Vec<(String, [u8; 32])>) -> TrustAnchors {
-    let anchor = |(subject, spki_sha256): (String, _)| TrustAnchor { subject: subject.into(), spki_sha256 };
-    TrustAnchors(pins.into_iter().map(anchor).collect())
 }
 
 /// Two verdicts on one application. `mr-aggregated` hashes registers that go on counting.

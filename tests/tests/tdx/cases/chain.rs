@@ -1,5 +1,6 @@
 //! From the PCK certificate to Intel's root.
 
+use backend_api::TrustAnchors;
 use lab::intel::hierarchy::intel_name;
 
 use super::*;
@@ -45,7 +46,7 @@ cases! {
     };
     "root-pinned", "a pin of another authority's": |scene| {
         let ca = scene.guest.hierarchy.pck_ca_key(PckCa::Platform).spki_sha256();
-        scene.anchors = anchors(&[("Intel SGX PCK Platform CA".to_owned(), ca)]);
+        scene.anchors = TrustAnchors::from_iter([("Intel SGX PCK Platform CA", ca)]);
         scene.guest.pck.chain.swap(1, 2);
     };
     "root-pinned", "the root before the CA": |scene| scene.guest.pck.chain.swap(1, 2);

@@ -14,7 +14,7 @@ use lab::{
 };
 use serde_bytes::ByteBuf;
 
-use super::scene::{Bundle, Scene, anchors, june_2026};
+use super::scene::{Bundle, Scene, june_2026};
 
 /// One defect, and the check that must name it.
 pub(crate) struct Case {

@@ -5,14 +5,11 @@ mod changes;
 mod collected;
 
 use backend_api::{Endorsement, EndorsementKind, Evidence, Result};
-use backend_azure::{AzureEvidence, ID, Profile, Tee, hcl::HclReport, media_type, v1_extra_data};
+use backend_azure::{AzureEvidence, ID, Profile, Tee, media_type};
 use evidence_event_log::runtime::LoggedEvent;
-use lab::{
-    azure::{self, Guest},
-    events::Event,
-};
+use lab::{azure::Guest, events::Event};
 
-use super::{CHALLENGE, Story, Trial, anchors};
+use super::{CHALLENGE, Story, Trial};
 use changes::CHANGES;
 
 /// A guest's evidence, before it is put into an envelope.
@@ -26,7 +23,10 @@ struct AzureTrial {
 
 impl AzureTrial {
     fn of(guest: &Guest, evidence: AzureEvidence) -> Self {
-        Self { evidence, challenge: CHALLENGE, endorsements: endorsements(guest) }
+        let mut endorsements = guest.endorsements();
+        // The metadata service does not have it.
+        endorsements.push((EndorsementKind::Certificate, guest.hierarchy.ca().to_vec()));
+        Self { evidence, challenge: CHALLENGE, endorsements }
     }
 
     fn seal(&self) -> Trial {
@@ -40,12 +40,7 @@ impl AzureTrial {
 }
 
 fn forged(guest: &Guest) -> AzureEvidence {
-    let mut guest = guest.clone();
-    guest.runtime_data.user_data = Some(CHALLENGE.to_vec());
-    let parts = guest.parts(|report| {
-        let whole = HclReport::parse(report).map_or(report, |hcl| hcl.without_padding);
-        v1_extra_data(&CHALLENGE, whole).to_vec()
-    });
+    let parts = guest.v1_parts(&CHALLENGE);
     let mut evidence = AzureEvidence::new(parts.hcl_report, parts.quote, parts.signature, parts.pcrs);
     evidence.ak_certificate = Some(parts.ak_certificate.into());
     evidence.certificates = parts.certificates.into_iter().map(Into::into).collect();
@@ -56,18 +51,6 @@ fn forged(guest: &Guest) -> AzureEvidence {
 
 fn logged(event: &Event) -> LoggedEvent {
     LoggedEvent { name: event.name.clone(), payload: event.payload.clone().into(), version: event.version }
-}
-
-fn endorsements(guest: &Guest) -> Vec<(EndorsementKind, Vec<u8>)> {
-    let mut all = vec![
-        (EndorsementKind::Certificate, guest.hierarchy.root().to_vec()),
-        (EndorsementKind::Certificate, guest.hierarchy.ca().to_vec()),
-    ];
-    all.extend(guest.hierarchy.crls().map(|list| (EndorsementKind::RevocationList, list)));
-    if let azure::Tee::Snp(processor) = &guest.tee {
-        all.push((EndorsementKind::RevocationList, processor.crl()));
-    }
-    all
 }
 
 /// What stands behind the story: the guest, its evidence, the same after more events, and a word about how it came about.
@@ -154,7 +137,7 @@ pub(super) fn story() -> Result<Story> {
                      the events."
             .to_owned(),
         expected: vec![("measurement, of the paravisor", "a2".repeat(48))],
-        anchors: anchors(guest.pins()),
+        anchors: guest.pins().into_iter().collect(),
         foreign_check: "chain-signatures",
         accepted: accepted.collect(),
         refused: changed.collect(),

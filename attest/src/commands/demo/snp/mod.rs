@@ -6,7 +6,7 @@ use backend_api::{Endorsement, EndorsementKind, Evidence};
 use backend_baremetal_snp::{ID, ImageDocuments, LaunchEvidence, LaunchSource, MEDIA_TYPE, SnpEvidence};
 use lab::amd::{Guest, Product};
 
-use super::{CHALLENGE, Story, Trial, anchors};
+use super::{CHALLENGE, Story, Trial};
 use changes::CHANGES;
 
 /// A forged guest's evidence, before it is put into an envelope.
@@ -80,7 +80,7 @@ pub(super) fn story() -> Story {
             "the measurement is computed again from firmware, kernel, initrd, command line and vCPUs."
                 .to_owned(),
         expected: vec![("measurement, recomputed", hex::encode(guest.measurement()))],
-        anchors: anchors(guest.hierarchy.pins()),
+        anchors: guest.hierarchy.pins().into_iter().collect(),
         foreign_check: "chain-signatures",
         accepted: Vec::new(),
         refused: changed.collect(),

@@ -11,7 +11,7 @@ use backend_tdx::{BootLog, ID, LaunchEvidence, LoggedEvent, MEDIA_TYPE, TdxEvide
 use evidence_x509::Certificate;
 use lab::intel::{Collateral, TdGuest, launch::Event};
 
-use super::{CHALLENGE, Story, Trial, anchors};
+use super::{CHALLENGE, Story, Trial};
 use changes::CHANGES;
 
 /// A forged guest's evidence, before it is put into an envelope.
@@ -135,7 +135,7 @@ pub(super) fn story() -> Result<Story> {
                      digests of the ACPI tables; RTMR3 is replayed from the events."
                 .to_owned(),
         expected: vec![("measurement, launched", hex::encode(guest.quote.body.mrtd))],
-        anchors: anchors(guest.pins()),
+        anchors: guest.pins().into_iter().collect(),
         foreign_check: "root-pinned",
         accepted: vec![
             ("one more event of the application", extended(Event::new("application-event", b"later"))),
