@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use backend_api::{
     AttestationBackend, BackendPolicy, BindInput, Challenge, Endorsement, EndorsementKind, Endorsements,
-    Evidence, Limits, ReferenceValues, TrustAnchor, TrustAnchors, VerifyInput,
+    Evidence, Limits, ReferenceValues, TrustAnchors, VerifyInput,
 };
 use backend_baremetal_snp::{BaremetalSnp, MEDIA_TYPE, Policy, SnpEvidence};
 use fuzz_targets::{

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use aws_lc_rs::digest::{SHA256, digest};
 use backend_api::{
     AttestationBackend, BackendPolicy, BindInput, Challenge, Endorsement, EndorsementKind, Endorsements,
-    Evidence, Field, Limits, ReferenceValues, TrustAnchor, TrustAnchors, VerifyInput,
+    Evidence, Field, Limits, ReferenceValues, TrustAnchors, VerifyInput,
 };
 use backend_tdx::{BootLog, LaunchPolicy, MEDIA_TYPE, Policy, Tdx, TdxEvidence};
 use evidence_dstack::{

@@ -2,14 +2,11 @@
 
 use std::sync::LazyLock;
 
-use backend_api::{Endorsement, EndorsementKind, Endorsements, TrustAnchor, TrustAnchors};
+use backend_api::{Endorsement, Endorsements, TrustAnchors};
 use backend_azure::{hcl::HclReport, v1_extra_data};
 use evidence_tpm::{BoundAk, Public};
 use lab::{
-    azure::{
-        Guest,
-        guest::{AK_ATTRIBUTES, Tee},
-    },
+    azure::{Guest, guest::AK_ATTRIBUTES},
     tpm::{AttestSpec, ak_public, qualified_name, rsassa_sha256},
 };
 
