@@ -269,7 +269,7 @@ fn hcl_report(
         let hcl = HclReport::parse(&report)?;
         let user_data = RuntimeData::parse(hcl.runtime_data)?.user_data;
         // While others read it too, one may be of two reports.
-        if user_data == Some(*challenge) && hcl.is_whole() {
+        if user_data == Some(*challenge) && hcl.commits_to_runtime_data() {
             return Ok(report);
         }
         let waited = begun.elapsed();

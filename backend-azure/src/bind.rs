@@ -11,7 +11,7 @@ use evidence_event_log::{
     Bank, EventLog,
     runtime::{RuntimeEvent, RuntimeLog},
 };
-use evidence_tpm::{Error as TpmError, Pcrs, boot::ReplayedLog};
+use evidence_tpm::{Error as QuoteError, Pcrs, boot::ReplayedLog};
 
 use crate::{
     AzureEvidence, DESCRIPTOR, Error, Image, LaunchPolicy, Policy,
@@ -193,7 +193,7 @@ impl Binder {
             return Ok(None);
         }
         let replayed = log.replay_sha256();
-        let quoted = boot.pcrs.get(BANK, RUNTIME_PCR).ok_or(Error::Tpm(TpmError::NotQuoted(RUNTIME_PCR)));
+        let quoted = boot.pcrs.get(BANK, RUNTIME_PCR).ok_or(Error::Tpm(QuoteError::NotQuoted(RUNTIME_PCR)));
         let holds = quoted.and_then(|quoted| {
             if quoted == replayed {
                 return Ok(());
@@ -228,15 +228,15 @@ fn booted<'a>(
 }
 
 /// Every register that the image lists holds what it lists, and what comes from outside of an image is empty unless it is listed.
-fn holds(image: &Image, pcrs: &Pcrs, log: Option<&ReplayedLog<'_>>) -> Result<(), TpmError> {
+fn holds(image: &Image, pcrs: &Pcrs, log: Option<&ReplayedLog<'_>>) -> Result<(), QuoteError> {
     for (pcr, expected) in image.registers() {
         expected.holds(pcr, BANK, pcrs, log)?;
     }
     for pcr in EXTERNAL_PCRS {
         if image.registers().all(|(listed, _)| listed != pcr) {
-            let value = pcrs.get(BANK, pcr).ok_or(TpmError::NotQuoted(pcr))?;
+            let value = pcrs.get(BANK, pcr).ok_or(QuoteError::NotQuoted(pcr))?;
             if value != BANK.initial() {
-                return Err(TpmError::BootRegister { pcr, found: hex::encode(value) });
+                return Err(QuoteError::BootRegister { pcr, found: hex::encode(value) });
             }
         }
     }

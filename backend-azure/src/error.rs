@@ -9,7 +9,7 @@ use evidence_event_log::{
 use evidence_json::JsonError;
 use evidence_snp::Error as ReportError;
 use evidence_tdx::Error as TdQuoteError;
-use evidence_tpm::Error as TpmError;
+use evidence_tpm::Error as QuoteError;
 
 /// Why Evidence was refused, in detail. [`backend_api::Error::detail`] gives it back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum Error {
     Application(#[from] ApplicationError),
     /// No image of the relying party has these registers.
     #[error("no image that the relying party lists was booted: {0}")]
-    BootUnknown(TpmError),
+    BootUnknown(QuoteError),
     /// The relying party lists no image.
     #[error("nothing says what was booted: expected images in backend.azure.launch of the policy")]
     BootUnlisted,
@@ -155,7 +155,7 @@ pub enum Error {
     },
     /// The quote, the certificate of the attestation key, or the boot.
     #[error(transparent)]
-    Tpm(#[from] TpmError),
+    Tpm(#[from] QuoteError),
     /// The policy asks for a configuration, and the report that says it may be of an earlier boot.
     #[error(
         "policy asks of vm-configuration, and user-data does not say that the paravisor's report is of this challenge"

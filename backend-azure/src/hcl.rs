@@ -119,7 +119,7 @@ impl<'a> HclReport<'a> {
     }
 
     /// Whether the processor's report, as it stands here, commits to the runtime data. Nothing about it is verified.
-    pub fn is_whole(&self) -> bool {
+    pub fn commits_to_runtime_data(&self) -> bool {
         let at = match self.tee() {
             Some(Tee::Snp) => 0x50,
             Some(Tee::Tdx) => 128,

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use evidence_json::{JsonError, Object};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use evidence_json::{AnyBase64, JsonError, Object};
 use evidence_x509::{Certificate, CertificateError};
 
 use crate::{MAX_CERTIFICATES, td_report::TD_REPORT_LEN};
@@ -96,13 +96,10 @@ impl Imds {
     /// The quote of a TD report, perhaps with padding.
     pub(crate) fn td_quote(&self, report: &[u8; TD_REPORT_LEN]) -> Result<Vec<u8>, ImdsError> {
         let url = format!("{}/acc/tdquote", self.base_url);
-        let body = format!(r#"{{"report":"{}"}}"#, base64::engine::general_purpose::STANDARD.encode(report));
+        let body = format!(r#"{{"report":"{}"}}"#, STANDARD.encode(report));
         let answer = self.agent.post(&url).content_type("application/json").send(body);
-        let quote: String = answered(&url, answer)?.required("quote")?;
-        let wrong = JsonError::WrongType { document: DOCUMENT, key: "quote", expected: "a base64 string" };
-        // Both alphabets were seen, with padding and without.
-        let quote = quote.trim_end_matches('=').replace('-', "+").replace('_', "/");
-        STANDARD_NO_PAD.decode(quote).map_err(|_| wrong.into())
+        let AnyBase64(quote) = answered(&url, answer)?.required("quote")?;
+        Ok(quote)
     }
 }
 

@@ -186,7 +186,7 @@ impl LaunchPolicy {
             if let Some(pcr) = REQUIRED_PCRS.iter().find(|pcr| !listed.contains(pcr)) {
                 return Err(format!("an image does not list pcr {pcr}: 2, 4, 9 and 11 are needed"));
             }
-            if image.registers().any(|(pcr, expected)| !expected.is_meant_for(pcr, Bank::Sha256)) {
+            if image.registers().any(|(pcr, expected)| !expected.is_satisfiable(pcr, Bank::Sha256)) {
                 return Err("a register of an image has no value, one that is not 32 bytes, or gpt where no log tells".to_owned());
             }
         }

@@ -1,7 +1,7 @@
 //! What the paravisor says in JSON: the keys of its vTPM, how the VM is configured, what the guest wanted to be said.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use evidence_json::{JsonError, Object};
+use evidence_json::Object;
 use evidence_tpm::PublicKey;
 use serde_json::{Map, Value};
 
@@ -37,9 +37,7 @@ impl RuntimeData {
     ///
     /// [`Error::RuntimeData`].
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let syntax = JsonError::Syntax { document: DOCUMENT, line: 0, column: 0 };
-        let text = std::str::from_utf8(json).map_err(|_| Error::RuntimeData(syntax))?;
-        let mut object = Object::parse(DOCUMENT, text, MAX_HCL_REPORT)?;
+        let mut object = Object::parse(DOCUMENT, json, MAX_HCL_REPORT)?;
         let keys: Vec<Value> = object.required("keys")?;
         let vm_configuration = Object::from_value(DOCUMENT, object.required("vm-configuration")?)?.rest();
         let user_data = object.optional("user-data")?;

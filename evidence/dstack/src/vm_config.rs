@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::image::ImageMaterial;
 use crate::snp_measurement::{MAX_SECTIONS, OvmfSection, SnpMeasurement};
-use evidence_json::{Base64, FromJson, JsonError, Object};
+use evidence_json::{Base64, FromJson, JsonError, Nullable, Object};
 
 /// The longest configuration, in bytes.
 pub const MAX_CONFIG: usize = 256 * 1024;
@@ -243,17 +243,6 @@ impl SnpMachine {
             return Err(VmConfigError::GuestFeatures);
         }
         Ok(Self { vcpus, vcpu_type, guest_features })
-    }
-}
-
-#[derive(PartialEq)]
-struct Nullable<T>(Option<T>);
-
-impl<T: FromJson> FromJson for Nullable<T> {
-    const EXPECTED: &'static str = T::EXPECTED;
-
-    fn from_json(value: Value) -> Result<Self, evidence_json::Mismatch> {
-        if value.is_null() { Ok(Self(None)) } else { T::from_json(value).map(|value| Self(Some(value))) }
     }
 }
 

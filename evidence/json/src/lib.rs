@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -96,7 +96,7 @@ impl Object {
     /// # Errors
     ///
     /// [`JsonError`] for more than `limit` bytes, for what is no strict JSON, and for what is no object.
-    pub fn parse(document: &'static str, text: &str, limit: usize) -> Result<Self, JsonError> {
+    pub fn parse(document: &'static str, text: impl AsRef<[u8]>, limit: usize) -> Result<Self, JsonError> {
         Self::from_value(document, parse_value(document, text, limit)?)
     }
 
@@ -270,17 +270,44 @@ impl FromJson for Base64 {
     }
 }
 
+/// Bytes in base64 of either alphabet (RFC 4648 sections 4 and 5), with padding or without: of tools that do not agree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnyBase64(pub Vec<u8>);
+
+impl FromJson for AnyBase64 {
+    const EXPECTED: &'static str = "a base64 string";
+
+    fn from_json(value: Value) -> Result<Self, Mismatch> {
+        let text = String::from_json(value)?;
+        let text = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
+        STANDARD_NO_PAD.decode(text).map(Self).map_err(|_| Mismatch::Type)
+    }
+}
+
+/// A value, or null.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nullable<T>(pub Option<T>);
+
+impl<T: FromJson> FromJson for Nullable<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    fn from_json(value: Value) -> Result<Self, Mismatch> {
+        if value.is_null() { Ok(Self(None)) } else { T::from_json(value).map(|value| Self(Some(value))) }
+    }
+}
+
 /// The value that `text` spells, if it is strict JSON of at most `limit` bytes.
 ///
 /// # Errors
 ///
 /// [`JsonError::TooLarge`], [`JsonError::Syntax`], [`JsonError::DuplicateKey`].
-pub fn parse_value(document: &'static str, text: &str, limit: usize) -> Result<Value, JsonError> {
+pub fn parse_value(document: &'static str, text: impl AsRef<[u8]>, limit: usize) -> Result<Value, JsonError> {
+    let text = text.as_ref();
     if text.len() > limit {
         return Err(JsonError::TooLarge { document, limit, found: text.len() });
     }
     let state = RefCell::new(State { values: 0, duplicate: None });
-    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
     let result =
         Strict(&state).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     match (result, state.into_inner().duplicate) {

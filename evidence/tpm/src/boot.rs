@@ -12,9 +12,9 @@ use crate::{Error, Pcrs};
 
 /// The registers that firmware, boot loader and kernel extend and whose events they log (PC Client Platform Firmware Profile,
 /// §3.3.4; 11 to 13: systemd-stub). Beside them, 10 is of a kernel that measures files (IMA), 15 and 16 to 23 are no boot's.
-pub const LOGGED: [u8; 14] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14];
+pub const LOGGED_PCRS: [u8; 14] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14];
 
-/// A log that replays to every quoted register of [`LOGGED`], but for those that were left out by name.
+/// A log that replays to every quoted register of [`LOGGED_PCRS`], but for those that were left out by name.
 #[derive(Debug, Clone)]
 pub struct ReplayedLog<'a> {
     log: &'a EventLog<'a>,
@@ -54,7 +54,7 @@ impl<'a> ReplayedLog<'a> {
     }
 }
 
-/// Compares what `log` replays to with values of registers of `bank`: those of [`LOGGED`] that are not in `except`. Gives the
+/// Compares what `log` replays to with values of registers of `bank`: those of [`LOGGED_PCRS`] that are not in `except`. Gives the
 /// registers that were compared.
 ///
 /// # Errors
@@ -66,9 +66,9 @@ pub fn compare<'a>(
     registers: impl IntoIterator<Item = (u8, &'a [u8])>,
     except: &[u8],
 ) -> Result<Vec<u8>, Error> {
-    let mut compared = Vec::with_capacity(LOGGED.len());
+    let mut compared = Vec::with_capacity(LOGGED_PCRS.len());
     for (pcr, value) in registers {
-        if except.contains(&pcr) || !LOGGED.contains(&pcr) {
+        if except.contains(&pcr) || !LOGGED_PCRS.contains(&pcr) {
             continue;
         }
         let replayed = log.replay(u32::from(pcr), bank).ok_or(Error::NoBootDigests(bank.algorithm()))?;
@@ -135,12 +135,6 @@ impl Digest {
     }
 }
 
-impl From<&[u8]> for Digest {
-    fn from(bytes: &[u8]) -> Self {
-        Self(bytes.to_vec())
-    }
-}
-
 impl TryFrom<String> for Digest {
     type Error = String;
 
@@ -161,13 +155,13 @@ impl TryFrom<String> for ExpectedEvent {
 impl Expected {
     /// Whether the expectation can be met at all of `pcr` in `bank`: at least one value, each of the bank's length; a partition table
     /// in a register alone whose events are logged.
-    pub fn is_meant_for(&self, pcr: u8, bank: Bank) -> bool {
+    pub fn is_satisfiable(&self, pcr: u8, bank: Bank) -> bool {
         let fits = |digest: &Digest| digest.0.len() == bank.algorithm().size();
         match self {
             Self::Values(values) => !values.is_empty() && values.iter().all(fits),
             Self::Events(ExpectedEvents { events }) => events.iter().all(|event| match event {
                 ExpectedEvent::Digest(digest) => fits(digest),
-                ExpectedEvent::PartitionTable => LOGGED.contains(&pcr),
+                ExpectedEvent::PartitionTable => LOGGED_PCRS.contains(&pcr),
             }),
         }
     }

@@ -36,7 +36,7 @@ impl BoundAk {
 pub enum ExtraData<'a> {
     /// Exactly these bytes.
     Exactly(&'a [u8]),
-    /// The beginning of these bytes, after which they are zeros; not nothing, of which zeros alone would follow.
+    /// With zeros behind it to 64 bytes, it is these bytes. An empty one is refused: it would match zeros alone.
     BeginningOf(&'a [u8; 64]),
 }
 

@@ -32,7 +32,7 @@ pub fn verify_validity(certificates: &[&Certificate], at: UnixTime) -> Result<Wi
 pub struct Purpose(KeyUsage);
 
 impl Purpose {
-    /// Keys whose certificates state none: those of processors. One that states others is refused.
+    /// Keys whose certificates state none: those of processors. A certificate that states others than clientAuth is refused.
     pub const UNSTATED: Self = Self(KeyUsage::client_auth());
     /// tcg-kp-AIKCertificate, 2.23.133.8.3 (TCG EK Credential Profile, §3.2.16): stated by the leaf and by each CA between it and the
     /// root.

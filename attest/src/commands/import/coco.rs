@@ -6,12 +6,8 @@
 use backend_api::{Error, ErrorKind, Result};
 use backend_azure::{AzureEvidence, Error as AzureError, Profile, Tee, hcl::HclReport};
 use backend_tdx::{BootLog, TdxEvidence};
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use evidence_event_log::{EventLog, EventLogError};
-use evidence_json::{Base64, FromJson, Hex, JsonError, Mismatch, Object};
+use evidence_json::{AnyBase64, Base64, FromJson, Hex, JsonError, Mismatch, Nullable, Object};
 use evidence_tdx::Quote;
 use evidence_tpm::{Attest, Error as TpmError};
 use evidence_x509::{Certificate, CertificateError};
@@ -30,12 +26,6 @@ const MAX_DOCUMENT: usize = 8 << 20;
 /// What errors call the whole, and the quote in it.
 const DOCUMENT: &str = "evidence";
 const TPM_QUOTE: &str = "tpm quote";
-
-/// Base64 of URLs (RFC 4648 section 5), with padding or without: some attesters leave it out.
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// Why a document is no evidence that can be imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -154,13 +144,13 @@ fn versioned(mut object: Object, quote: Value) -> std::result::Result<Coco, Coco
     let (Hex(signature), Hex(message)) = (quote.required("signature")?, quote.required("message")?);
     let pcrs: Vec<[u8; 32]> = quote.required("pcrs")?;
     quote.finish()?;
-    let UrlSafe(hcl_report) = object.required("hcl_report")?;
-    let vcek = object.optional::<UrlSafe>("vcek")?;
-    let td_quote = object.optional::<UrlSafe>("td_quote")?;
+    let AnyBase64(hcl_report) = object.required("hcl_report")?;
+    let vcek = object.optional::<AnyBase64>("vcek")?;
+    let td_quote = object.optional::<AnyBase64>("td_quote")?;
     object.finish()?;
     let vendor = match (vcek, td_quote) {
-        (Some(UrlSafe(vcek)), None) => Vendor::Snp(vec![Certificate::parse(&vcek)?]),
-        (None, Some(UrlSafe(quote))) => Vendor::Tdx(quote),
+        (Some(AnyBase64(vcek)), None) => Vendor::Snp(vec![Certificate::parse(&vcek)?]),
+        (None, Some(AnyBase64(quote))) => Vendor::Tdx(quote),
         (None, None) => return Err(CocoError::Vendor("neither")),
         (Some(_), Some(_)) => return Err(CocoError::Vendor("both")),
     };
@@ -253,17 +243,6 @@ fn azure(hcl_report: Vec<u8>, quote: TpmQuote, vendor: Vendor) -> std::result::R
     Ok(Coco::Azure { tee, evidence: Box::new(evidence), received })
 }
 
-/// Bytes in base64 of URLs.
-struct UrlSafe(Vec<u8>);
-
-impl FromJson for UrlSafe {
-    const EXPECTED: &'static str = "a string in base64 of urls";
-
-    fn from_json(value: Value) -> std::result::Result<Self, Mismatch> {
-        URL_SAFE.decode(String::from_json(value)?).map(Self).map_err(|_| Mismatch::Type)
-    }
-}
-
 /// Bytes as a list of numbers.
 struct Numbers(Vec<u8>);
 
@@ -287,16 +266,5 @@ impl FromJson for Register {
         let Numbers(bytes) = Numbers::from_json(value)?;
         let found = bytes.len();
         bytes.try_into().map(Self).map_err(|_| Mismatch::Length { expected: 32, found })
-    }
-}
-
-/// A value, or null.
-struct Nullable<T>(Option<T>);
-
-impl<T: FromJson> FromJson for Nullable<T> {
-    const EXPECTED: &'static str = T::EXPECTED;
-
-    fn from_json(value: Value) -> std::result::Result<Self, Mismatch> {
-        if value.is_null() { Ok(Self(None)) } else { T::from_json(value).map(|value| Self(Some(value))) }
     }
 }
