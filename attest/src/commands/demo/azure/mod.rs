@@ -23,9 +23,9 @@ struct AzureTrial {
 
 impl AzureTrial {
     fn of(guest: &Guest, evidence: AzureEvidence) -> Self {
-        let mut endorsements = guest.endorsements();
         // The metadata service does not have it.
-        endorsements.push((EndorsementKind::Certificate, guest.hierarchy.ca().to_vec()));
+        let mut endorsements = vec![(EndorsementKind::Certificate, guest.hierarchy.ca().to_vec())];
+        endorsements.extend(guest.endorsements());
         Self { evidence, challenge: CHALLENGE, endorsements }
     }
 
