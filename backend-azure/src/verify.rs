@@ -13,8 +13,8 @@ use evidence_tdx::{
 };
 use evidence_tpm::checks::{certificate as certificate_checks, quote as quote_checks};
 use evidence_tpm::{
-    BoundAk, ExtraData, HashAlgorithm, Hierarchy, Public, PublicKey, Selection, VerifiedAkCertificate,
-    VerifiedQuote, VerifyAkCertificate, VerifyQuote,
+    AkCache, BoundAk, ExtraData, HashAlgorithm, Hierarchy, Public, PublicKey, Selection,
+    VerifiedAkCertificate, VerifiedQuote, VerifyAkCertificate, VerifyQuote,
 };
 use evidence_x509::{
     Anchors, Pin, Purpose, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
@@ -53,9 +53,10 @@ const CONFIDENTIAL_VM: &str = ".ConfidentialVM.Azure.windows.net";
 /// userWithAuth, noDA, restricted, sign.
 const AK_ATTRIBUTES: u32 = 0x0005_0472;
 
-/// AMD's chains and Intel's platforms that were verified in this process.
+/// AMD's chains, Intel's platforms and Azure's certificates that were verified in this process.
 static CHAINS: LazyLock<ChainCache> = LazyLock::new(ChainCache::default);
 static PLATFORMS: LazyLock<PlatformCache> = LazyLock::new(PlatformCache::default);
+static CERTIFICATES: LazyLock<AkCache> = LazyLock::new(AkCache::default);
 
 /// The witness that `bind_runtime` starts from.
 #[derive(Debug, Clone)]
@@ -161,6 +162,7 @@ impl Verifier<'_> {
             Profile::Coco | Profile::Raw => ExtraData::BeginningOf(challenge),
         };
         let quote = self.quote(&evidence, ak, extra_data, profile)?;
+        certificate.iter().for_each(|certificate| CERTIFICATES.keep(certificate));
         self.user_data(is_current, profile)?;
         let subject = certificate.as_ref().map(|certificate| certificate.certificate().subject());
         claims::add_vtpm(&mut hardware.claims, &runtime_data, subject, &quote);
@@ -266,11 +268,11 @@ impl Verifier<'_> {
             candidates: &candidates,
             revocation_lists: &self.endorsements(EndorsementKind::RevocationList),
             anchors: &azure_anchors(self.input.trust_anchors),
-            purpose: Purpose::TPM_ATTESTATION_KEY,
+            purpose: Purpose::TpmAttestationKey,
             algorithms: ALGORITHMS,
             at: self.input.at,
         }
-        .verify()
+        .verify(&CERTIFICATES)
         .map_err(|failed| failed.map(Error::from))?;
         self.ledger.append(certificate.ledger().clone());
         let subject = certificate.certificate().subject();

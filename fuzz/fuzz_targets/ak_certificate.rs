@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use evidence_tpm::{Anchors, Pin, PublicKey, VerifyAkCertificate, without_padding};
+use evidence_tpm::{AkCache, Anchors, Pin, PublicKey, VerifyAkCertificate, without_padding};
 use evidence_x509::{Certificate, Purpose, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384};
 use fuzz_targets::{azure::SNP, now};
 use libfuzzer_sys::fuzz_target;
@@ -47,12 +47,14 @@ fn verify(data: &[u8], certificate: &Certificate, has_key: bool) {
         candidates: &[ca, root],
         revocation_lists: &lists,
         anchors: &LAB,
-        purpose: Purpose::TPM_ATTESTATION_KEY,
+        purpose: Purpose::TpmAttestationKey,
         algorithms: &[RSA_PKCS1_SHA256, RSA_PKCS1_SHA384],
         at: now(),
     };
-    VerifyAkCertificate { anchors: &AZURE, ..input }.verify().expect_err("Azure did not make this");
-    let Ok(verified) = input.verify() else { return };
+    VerifyAkCertificate { anchors: &AZURE, ..input }
+        .verify(&AkCache::default())
+        .expect_err("Azure did not make this");
+    let Ok(verified) = input.verify(&AkCache::default()) else { return };
     assert_eq!(verified.certificate(), certificate);
     assert!(has_key && certificate.window().contains(now().as_secs()) && certificate.is_for_signing_data());
     assert!([SNP.guest.hierarchy.ca(), root].iter().any(|issuer| {

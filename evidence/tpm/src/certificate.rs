@@ -1,13 +1,15 @@
 //! Who vouches for an attestation key: its certificate.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
+use aws_lc_rs::digest::{Context, SHA256};
 use der::{Decode, Header, Reader as _, SliceReader, Tag};
 use evidence_ledger::{Failed, Ledger};
 use evidence_x509::{
     Anchors, Certificate, CertificateError, Purpose, RevocationList, SignatureVerificationAlgorithm,
-    UnixTime, find_path, verify_validity,
+    UnixTime, Window, find_path, verify_validity,
 };
+use moka::sync::Cache;
 
 use crate::{Error, PublicKey, checks::certificate as checks};
 
@@ -30,25 +32,92 @@ pub struct VerifyAkCertificate<'a> {
     pub at: UnixTime,
 }
 
+/// Paths of certificates of attestation keys that were verified, bounded, by everything that was looked at.
+///
+/// Clones share their entries.
+#[derive(Debug, Clone)]
+pub struct AkCache(Cache<[u8; 32], Arc<KnownPath>>);
+
+impl Default for AkCache {
+    /// Room for 4,096 certificates: a large fleet's attestation keys.
+    fn default() -> Self {
+        Self::new(4096)
+    }
+}
+
+impl AkCache {
+    /// Room for `certificates`, of a few KiB each.
+    pub fn new(certificates: u64) -> Self {
+        Self(Cache::new(certificates))
+    }
+
+    /// Keeps what was verified, once its key has signed a quote: anyone can make variants of what surrounds a certificate, and they
+    /// would drive out others.
+    pub fn keep(&self, certificate: &VerifiedAkCertificate) {
+        if let Some(key) = certificate.new {
+            self.0.insert(key, Arc::clone(&certificate.path));
+        }
+    }
+
+    /// How many are kept, about.
+    pub fn entry_count(&self) -> u64 {
+        self.0.run_pending_tasks();
+        self.0.entry_count()
+    }
+}
+
 /// A certificate of an attestation key, for which a pinned root vouches.
 ///
 /// There is no other way to one than [`VerifyAkCertificate::verify`].
 #[derive(Debug, Clone)]
 pub struct VerifiedAkCertificate {
+    path: Arc<KnownPath>,
+    ledger: Ledger,
+    /// Under which key it belongs into the cache, if it is not there.
+    new: Option<[u8; 32]>,
+}
+
+/// A path that holds for a time, whenever that is asked.
+#[derive(Debug)]
+struct KnownPath {
     certificate: Certificate,
     key: PublicKey,
+    /// When every certificate of the path is valid.
+    window: Window,
+    /// The issuers of the path, and for when each has a revocation list, which names none of the path.
+    issuers: Vec<(String, Vec<Window>)>,
     ledger: Ledger,
 }
 
 impl VerifyAkCertificate<'_> {
     /// Verifies the certificate: its form, its dates, its purpose, its path to a pinned root, and that none of the path is
-    /// revoked.
+    /// revoked. What `cache` knows of exactly these bytes is not verified again, but for dates.
     ///
     /// # Errors
     ///
     /// The check that failed ([`crate::checks::certificate`]) and why.
-    pub fn verify(&self) -> Result<VerifiedAkCertificate, Failed<Error>> {
-        let ledger = &mut Ledger::with_capacity(checks::ALL.len());
+    pub fn verify(&self, cache: &AkCache) -> Result<VerifiedAkCertificate, Failed<Error>> {
+        let key = self.cache_key();
+        let known = cache.0.get(&key).filter(|path| path.window.contains(self.at.as_secs()));
+        let (path, new) = match known {
+            Some(path) => (path, None),
+            None => (Arc::new(self.path()?), Some(key)),
+        };
+        let mut ledger = path.ledger.clone();
+        let is_current = |windows: &[Window]| windows.iter().any(|window| window.contains(self.at.as_secs()));
+        let unknown = path.issuers.iter().filter(|(_, lists)| !is_current(lists));
+        let unknown: Vec<&str> = unknown.map(|(issuer, _)| issuer.as_str()).collect();
+        if unknown.is_empty() {
+            ledger.pass(checks::AK_CERTIFICATE_REVOCATION);
+        } else {
+            let reason = format!("no current revocation list of {} is at hand", unknown.join(", "));
+            ledger.not_performed(checks::AK_CERTIFICATE_REVOCATION, reason);
+        }
+        Ok(VerifiedAkCertificate { path, ledger, new })
+    }
+
+    fn path(&self) -> Result<KnownPath, Failed<Error>> {
+        let mut ledger = Ledger::with_capacity(checks::ALL.len());
         let parsed = self.certificate().and_then(|certificate| {
             let key = PublicKey::of_certificate(&certificate)?;
             Ok((certificate, key))
@@ -64,54 +133,74 @@ impl VerifyAkCertificate<'_> {
         let candidates = candidates.into_iter().filter_map(|der| Certificate::parse(der).ok());
         let candidates: Vec<Certificate> = candidates.collect();
         let path = find_path(&certificate, &candidates, self.anchors, self.purpose, self.algorithms, self.at);
-        let path = ledger.record(checks::AK_CERTIFICATE_PATH, path.map_err(Error::Path))?;
+        let path = path.and_then(|path| {
+            let all: Vec<&Certificate> =
+                path.intermediates.iter().chain([&certificate, &path.root]).collect();
+            Ok((verify_validity(&all, self.at)?, path))
+        });
+        let (window, path) = ledger.record(checks::AK_CERTIFICATE_PATH, path.map_err(Error::Path))?;
         let issuers = path.intermediates.iter().chain([&path.root]);
         let issued = std::iter::once(&certificate).chain(&path.intermediates);
-        let mut unknown = Vec::new();
+        let mut lists = Vec::new();
         for (issued, issuer) in issued.zip(issuers) {
-            match self.is_known_unrevoked(issued, issuer) {
-                Ok(true) => {}
-                Ok(false) => unknown.push(issuer.subject().to_owned()),
-                Err(error) => ledger.verify(checks::AK_CERTIFICATE_REVOCATION, Err(error))?,
-            }
+            let windows = self.lists(issued, issuer);
+            let windows =
+                windows.map_err(|error| Failed { check: checks::AK_CERTIFICATE_REVOCATION, error })?;
+            lists.push((issuer.subject().to_owned(), windows));
         }
-        if unknown.is_empty() {
-            ledger.pass(checks::AK_CERTIFICATE_REVOCATION);
-        } else {
-            let reason = format!("no current revocation list of {} is at hand", unknown.join(", "));
-            ledger.not_performed(checks::AK_CERTIFICATE_REVOCATION, reason);
-        }
-        Ok(VerifiedAkCertificate { certificate, key, ledger: std::mem::take(ledger) })
+        Ok(KnownPath { certificate, key, window, issuers: lists, ledger })
     }
 
     fn certificate(&self) -> Result<Certificate, Error> {
         Certificate::parse(without_padding(self.certificate)?).map_err(Error::Certificate)
     }
 
-    /// Whether `issuer` says in a current list that `issued` is not revoked. A list that has ended and revokes it still does.
-    fn is_known_unrevoked(&self, issued: &Certificate, issuer: &Certificate) -> Result<bool, Error> {
+    /// For when `issuer` says that `issued` is not revoked. A list that has ended and revokes it still does.
+    fn lists(&self, issued: &Certificate, issuer: &Certificate) -> Result<Vec<Window>, Error> {
         let claims = |der: &&&[u8]| RevocationList::claims_issuer(der, issuer).unwrap_or(false);
-        let mut known = false;
+        let mut windows = Vec::new();
         for der in self.revocation_lists.iter().filter(claims) {
             let list = RevocationList::verify(der, issuer, self.algorithms).map_err(Error::RevocationList)?;
             if list.revokes(issued.serial()) {
                 return Err(Error::Revoked(issued.subject().to_owned()));
             }
-            known |= list.window().contains(self.at.as_secs());
+            windows.push(list.window());
         }
-        Ok(known)
+        Ok(windows)
+    }
+
+    /// SHA-256 over everything that the verdict depends on, except the time.
+    fn cache_key(&self) -> [u8; 32] {
+        let mut context = Context::new(&SHA256);
+        let mut part = |bytes: &[u8]| {
+            context.update(&bytes.len().to_le_bytes());
+            context.update(bytes);
+        };
+        part(self.anchors.digest());
+        part(format!("{:?}", self.purpose).as_bytes());
+        for algorithm in self.algorithms {
+            part(algorithm.public_key_alg_id().as_ref());
+            part(algorithm.signature_alg_id().as_ref());
+        }
+        for list in [&[self.certificate], self.candidates, self.revocation_lists] {
+            part(&list.len().to_le_bytes());
+            list.iter().for_each(|der| part(der));
+        }
+        let mut key = [0; 32];
+        key.copy_from_slice(context.finish().as_ref());
+        key
     }
 }
 
 impl VerifiedAkCertificate {
     /// The certificate.
-    pub const fn certificate(&self) -> &Certificate {
-        &self.certificate
+    pub fn certificate(&self) -> &Certificate {
+        &self.path.certificate
     }
 
     /// The attestation key.
-    pub const fn key(&self) -> &PublicKey {
-        &self.key
+    pub fn key(&self) -> &PublicKey {
+        &self.path.key
     }
 
     /// Every check of [`crate::checks::certificate`], and whether it was performed.

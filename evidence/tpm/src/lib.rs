@@ -13,7 +13,7 @@ mod selection;
 mod signature;
 
 pub use attest::{Attest, ClockInfo, MAX_ATTEST};
-pub use certificate::{VerifiedAkCertificate, VerifyAkCertificate, without_padding};
+pub use certificate::{AkCache, VerifiedAkCertificate, VerifyAkCertificate, without_padding};
 pub use error::Error;
 pub use evidence_event_log::{Bank, HashAlgorithm};
 pub use evidence_x509::{Anchors, Pin, UnixTime};

@@ -28,19 +28,27 @@ pub fn verify_validity(certificates: &[&Certificate], at: UnixTime) -> Result<Wi
 }
 
 /// What a leaf's key may be used for: an extended key usage that a path must allow.
-#[derive(Debug, Clone, Copy)]
-pub struct Purpose(KeyUsage);
-
-impl Purpose {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Purpose {
     /// Keys whose certificates state none: those of processors. A certificate that states others than clientAuth is refused.
-    pub const UNSTATED: Self = Self(KeyUsage::client_auth());
-    /// tcg-kp-AIKCertificate, 2.23.133.8.3 (TCG EK Credential Profile, §3.2.16): stated by the leaf and by each CA between it and the
-    /// root.
-    pub const TPM_ATTESTATION_KEY: Self = Self(KeyUsage::required(&[0x67, 0x81, 0x05, 0x08, 0x03]));
+    Unstated,
+    /// tcg-kp-AIKCertificate, 2.23.133.8.3 (TCG EK Credential Profile, §3.2.16): stated by the leaf and by each CA between it and
+    /// the root.
+    TpmAttestationKey,
     /// tcg-kp-EKCertificate, 2.23.133.8.1, of whoever in the path states any: Google's authority of attestation keys says that of
     /// itself, and nothing of the keys.
-    pub const TPM_ENDORSEMENT_KEY_IF_STATED: Self =
-        Self(KeyUsage::required_if_present(&[0x67, 0x81, 0x05, 0x08, 0x01]));
+    TpmEndorsementKeyIfStated,
+}
+
+impl Purpose {
+    const fn key_usage(self) -> KeyUsage {
+        match self {
+            Self::Unstated => KeyUsage::client_auth(),
+            Self::TpmAttestationKey => KeyUsage::required(&[0x67, 0x81, 0x05, 0x08, 0x03]),
+            Self::TpmEndorsementKeyIfStated => KeyUsage::required_if_present(&[0x67, 0x81, 0x05, 0x08, 0x01]),
+        }
+    }
 }
 
 /// A path that holds: what stands between a leaf and a pinned root.
@@ -99,7 +107,7 @@ pub fn verify_path(
     algorithms: &[&'static dyn SignatureVerificationAlgorithm],
     at: UnixTime,
 ) -> Result<(), PathError> {
-    built_path(leaf, intermediates, root, Purpose::UNSTATED, algorithms, at).map(|_| ())
+    built_path(leaf, intermediates, root, Purpose::Unstated, algorithms, at).map(|_| ())
 }
 
 /// The DER of the intermediates that the path goes through, from the leaf's issuer upwards.
@@ -136,7 +144,7 @@ fn built_path(
                 &anchors,
                 &intermediate_ders,
                 at,
-                purpose.0,
+                purpose.key_usage(),
                 None,
                 None,
             )?;

@@ -8,6 +8,7 @@
 )]
 
 mod boot;
+mod cache;
 mod keys;
 mod quotes;
 mod real;

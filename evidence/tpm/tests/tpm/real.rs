@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use evidence_tpm::{
-    Anchors, Attest, Bank, BoundAk, HashAlgorithm, Hierarchy, Pin, Public, Selection, UnixTime,
+    AkCache, Anchors, Attest, Bank, BoundAk, HashAlgorithm, Hierarchy, Pin, Public, Selection, UnixTime,
     VerifyAkCertificate,
 };
 use evidence_x509::{Certificate, Purpose, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512};
@@ -82,16 +82,20 @@ fn google_vouches_for_a_key_and_the_key_for_a_quote() {
         candidates: &candidates,
         revocation_lists: &[],
         anchors: &anchors,
-        purpose: Purpose::TPM_ENDORSEMENT_KEY_IF_STATED,
+        purpose: Purpose::TpmEndorsementKeyIfStated,
         algorithms: &[RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512],
         at: UnixTime::since_unix_epoch(Duration::from_secs(1_770_015_600)),
     };
-    let verified = certificate.verify().unwrap();
+    let cache = AkCache::default();
+    let verified = certificate.verify(&cache).unwrap();
+    // What is known of a certificate under some circumstances is not known of it under others.
+    cache.keep(&verified);
+    assert_eq!(cache.entry_count(), 1);
     assert_eq!(BoundAk::certified(&verified), quote.ak);
     quote.ak = BoundAk::certified(&verified);
     quote.verify().unwrap();
 
-    let failed = |certificate: VerifyAkCertificate<'_>| certificate.verify().unwrap_err().check.name();
+    let failed = |certificate: VerifyAkCertificate<'_>| certificate.verify(&cache).unwrap_err().check.name();
     let day = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(86_400 * days));
     let without = |certificate| VerifyAkCertificate { candidates: &candidates[1..], ..certificate };
     assert_eq!(failed(without(certificate)), "ak-certificate-path");
@@ -100,9 +104,9 @@ fn google_vouches_for_a_key_and_the_key_for_a_quote() {
         "ak-certificate-path"
     );
     assert_eq!(failed(VerifyAkCertificate { at: day(20_000), ..certificate }), "ak-certificate-validity");
-    let purpose = Purpose::UNSTATED;
+    let purpose = Purpose::Unstated;
     assert_eq!(failed(VerifyAkCertificate { purpose, ..certificate }), "ak-certificate-path");
-    let purpose = Purpose::TPM_ATTESTATION_KEY;
+    let purpose = Purpose::TpmAttestationKey;
     assert_eq!(failed(VerifyAkCertificate { purpose, ..certificate }), "ak-certificate-path");
     assert_eq!(
         failed(VerifyAkCertificate { certificate: google.der(), ..certificate }),
