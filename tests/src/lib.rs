@@ -4,6 +4,7 @@
 mod failure;
 pub mod checks;
 mod judge;
+pub mod named;
 mod noise;
 mod subject;
 

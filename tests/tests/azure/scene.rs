@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use backend_api::{
-    Challenge, Endorsement, EndorsementKind, Endorsements, Envelope, Error, Evidence, MediaType,
-    OfflineBundle, Result, TrustAnchors, UnixTime,
+    Challenge, Endorsement, EndorsementKind, Endorsements, Envelope, Evidence, MediaType, OfflineBundle,
+    Result, TrustAnchors, UnixTime,
 };
 use backend_azure::{AzureEvidence, ID, Profile, Tee, media_type};
 use lab::{
@@ -148,17 +148,6 @@ impl Scene {
 pub(crate) fn image(guest: &Guest, pcrs: &[u8]) -> String {
     let line = |pcr: &u8| format!("{pcr} = [\"{}\"]", hex::encode(guest.pcr(*pcr)));
     pcrs.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// The check that `result` names.
-pub(crate) fn failed_check<T>(result: Result<T, Error>) -> String {
-    match result {
-        Ok(_) => "accepted".to_owned(),
-        Err(error) => match error.check() {
-            Some(check) => check.name().to_owned(),
-            None => format!("no check: {error}"),
-        },
-    }
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use backend_api::{
-    Challenge, Endorsement, EndorsementKind, Endorsements, Envelope, Error, Evidence, OfflineBundle, Result,
+    Challenge, Endorsement, EndorsementKind, Endorsements, Envelope, Evidence, OfflineBundle, Result,
     TrustAnchors, UnixTime,
 };
 use backend_baremetal_snp::{ID, ImageDocuments, LaunchEvidence, LaunchSource, MEDIA_TYPE, SnpEvidence};
@@ -122,17 +122,6 @@ pub(crate) fn judge_real(evidence: &SnpEvidence, challenge: [u8; 64], at: u64) -
 
 pub(crate) fn time(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
-}
-
-/// The check that `result` names.
-pub(crate) fn failed_check<T>(result: Result<T, Error>) -> String {
-    match result {
-        Ok(_) => "accepted".to_owned(),
-        Err(error) => match error.check() {
-            Some(check) => check.name().to_owned(),
-            None => format!("no check: {error}"),
-        },
-    }
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {

@@ -1,5 +1,6 @@
 //! Real reports: each gives the verdict that the catalogue of evidence states, at the time that it states.
 
+use conformance::named::failed_check;
 use std::path::Path;
 
 use backend_baremetal_snp::{Error, LaunchSource, SnpEvidence};
@@ -8,7 +9,7 @@ use evidence_snp::read_certificates;
 pub(crate) use lab::vectors::root as vectors;
 use serde_bytes::ByteBuf;
 
-use crate::scene::{failed_check, judge_real, june_2026};
+use crate::scene::{judge_real, june_2026};
 
 /// One real report with its certificate, and the time at which it is to be verified.
 pub(crate) struct Vector {

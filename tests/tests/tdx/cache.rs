@@ -2,11 +2,12 @@
 
 use backend_api::{Challenge, Endorsements};
 use backend_tdx::ID;
+use conformance::named::failed_check;
 use lab::intel::{SignedDocument, TcbInfo, tcb::rfc3339};
 
 use crate::{
     real::ANY_STATUS,
-    scene::{Bundle, Scene, block_on, envelope, failed_check, june_2026, verifier},
+    scene::{Bundle, Scene, block_on, envelope, june_2026, verifier},
 };
 
 const DAY: u64 = 86_400;

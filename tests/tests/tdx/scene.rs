@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use backend_api::{
-    Challenge, Endorsement, EndorsementKind, Endorsements, Envelope, Error, Evidence, OfflineBundle, Result,
+    Challenge, Endorsement, EndorsementKind, Endorsements, Envelope, Evidence, OfflineBundle, Result,
     TrustAnchors, UnixTime,
 };
 use backend_tdx::{ID, MEDIA_TYPE, TdxEvidence};
@@ -147,17 +147,6 @@ pub(crate) fn verifier(policy: &str, endorsements: Endorsements, at: u64) -> Res
 /// A payload as it is sent.
 pub(crate) fn envelope(payload: &[u8]) -> Vec<u8> {
     Envelope::of_cpu(Evidence::new(MEDIA_TYPE, payload.to_vec())).encode_cbor()
-}
-
-/// The check that `result` names.
-pub(crate) fn failed_check<T>(result: Result<T, Error>) -> String {
-    match result {
-        Ok(_) => "accepted".to_owned(),
-        Err(error) => match error.check() {
-            Some(check) => check.name().to_owned(),
-            None => format!("no check: {error}"),
-        },
-    }
 }
 
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {

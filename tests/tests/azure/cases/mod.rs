@@ -2,6 +2,7 @@
 
 use backend_api::EndorsementKind;
 use backend_azure::{Profile, Tee, media_type};
+use conformance::named::NamedCase;
 use lab::{
     azure::{Guest, guest, hierarchy},
     events::Event,
@@ -14,29 +15,11 @@ use x509_cert::ext::pkix::KeyUsages;
 
 use super::scene::{Scene, image, june_2026};
 
-/// One defect, and the check that must name it.
-pub(crate) struct Case {
-    pub(crate) check: &'static str,
-    pub(crate) defect: &'static str,
-    /// What makes the accepted scene from which the case differs.
-    pub(crate) base: fn() -> Scene,
-    /// The defect.
-    pub(crate) make: fn(&mut Scene),
-}
+type Case = NamedCase<Scene>;
 
-/// `"check", "defect": change;` for what differs from a guest on SEV-SNP, `"check", "defect", of base: change;` for what differs
-/// from another scene.
+/// The cases of a file: those without a base differ from a guest on SEV-SNP.
 macro_rules! cases {
-    (@base) => { Scene::snp };
-    (@base $base:path) => { $base };
-    ($($check:literal, $defect:literal $(, of $base:path)?: $make:expr;)*) => {
-        pub(super) const CASES: &[Case] = &[$(Case {
-            check: $check,
-            defect: $defect,
-            base: cases!(@base $($base)?),
-            make: $make,
-        },)*];
-    };
+    ($($cases:tt)*) => { conformance::named_cases! { Scene = Scene::snp(); $($cases)* } };
 }
 
 const DAY: u64 = 86_400;
@@ -49,12 +32,6 @@ pub(crate) mod quote;
 /// Every case, in the order of the checks.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [hcl::CASES, ak::CASES, quote::CASES, binding::CASES].into_iter().flatten()
-}
-
-/// The cases of the check that `CASES_OF` names, or every case: `scripts/remove-each-check` asks for one check's at a time.
-pub(crate) fn wanted() -> impl Iterator<Item = &'static Case> {
-    let only = std::env::var("CASES_OF").ok();
-    all().filter(move |case| only.as_ref().is_none_or(|only| case.check == only))
 }
 
 /// Adds a line to the section of the backend.

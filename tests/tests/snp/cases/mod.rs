@@ -1,6 +1,7 @@
 //! For each named check the cases that fail it: each differs from an accepted scene in one thing.
 
 use backend_baremetal_snp::LaunchSource;
+use conformance::named::NamedCase;
 use lab::{
     amd::{Product, VekSpec, crl_spec, vek},
     keys::EcKey,
@@ -9,17 +10,11 @@ use lab::{
 
 use super::scene::{Scene, june_2026};
 
-/// One defect, and the check that must name it.
-pub(crate) struct Case {
-    pub(crate) check: &'static str,
-    pub(crate) defect: &'static str,
-    pub(crate) make: fn(&mut Scene),
-}
+type Case = NamedCase<Scene>;
 
+/// The cases of a file: those without a base differ from the scene on Milan.
 macro_rules! cases {
-    ($($check:literal, $defect:literal: $make:expr;)*) => {
-        pub(super) const CASES: &[Case] = &[$(Case { check: $check, defect: $defect, make: $make },)*];
-    };
+    ($($cases:tt)*) => { conformance::named_cases! { Scene = Scene::new(Product::Milan); $($cases)* } };
 }
 
 const DAY: u64 = 86_400;

@@ -2,6 +2,7 @@
 
 use backend_api::TrustAnchor;
 use backend_tdx::{BootEvent, BootLog, TdxEvidence};
+use conformance::named::NamedCase;
 use lab::{
     intel::{
         BodyType, ConfigId, PckCa, PckSpec, SignedDocument, TcbLevel, TdGuest,
@@ -16,29 +17,11 @@ use serde_bytes::ByteBuf;
 
 use super::scene::{Bundle, Scene, june_2026};
 
-/// One defect, and the check that must name it.
-pub(crate) struct Case {
-    pub(crate) check: &'static str,
-    pub(crate) defect: &'static str,
-    /// What makes the accepted scene from which the case differs.
-    pub(crate) base: fn(&mut Scene),
-    /// The defect.
-    pub(crate) make: fn(&mut Scene),
-}
+type Case = NamedCase<Scene>;
 
-/// `"check", "defect": change;` for what differs from the plain scene, `"check", "defect", after base:
-/// change;` for what differs from another.
+/// The cases of a file: those without a base differ from the plain scene.
 macro_rules! cases {
-    (@base) => { super::plain };
-    (@base $base:path) => { $base };
-    ($($check:literal, $defect:literal $(, after $base:path)?: $make:expr;)*) => {
-        pub(super) const CASES: &[Case] = &[$(Case {
-            check: $check,
-            defect: $defect,
-            base: cases!(@base $($base)?),
-            make: $make,
-        },)*];
-    };
+    ($($cases:tt)*) => { conformance::named_cases! { Scene = Scene::new(); $($cases)* } };
 }
 
 const DAY: u64 = 86_400;
@@ -56,16 +39,6 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         .into_iter()
         .flatten()
 }
-
-/// The cases of the check that `CASES_OF` names, or every case: `scripts/remove-each-check` asks for one
-/// check's at a time.
-pub(crate) fn wanted() -> impl Iterator<Item = &'static Case> {
-    let only = std::env::var("CASES_OF").ok();
-    all().filter(move |case| only.as_ref().is_none_or(|only| case.check == only))
-}
-
-/// The scene as it is made.
-pub(crate) fn plain(_: &mut Scene) {}
 
 pub(crate) fn quote_policy(line: &str) -> String {
     format!("[backend.tdx.quote]\n{line}\n")
