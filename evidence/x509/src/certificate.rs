@@ -216,9 +216,17 @@ impl Certificate {
     /// Whether keyUsage says that the key signs data (digitalSignature) and no certificates (RFC 5280 §4.2.1.3). A certificate
     /// without the extension does not say so.
     pub fn is_for_signing_data(&self) -> bool {
-        let usage = self.extension(ID_CE_KEY_USAGE).map(KeyUsage::from_der);
-        usage
-            .is_some_and(|usage| usage.is_ok_and(|usage| usage.digital_signature() && !usage.key_cert_sign()))
+        self.key_usage().is_some_and(|usage| usage.digital_signature() && !usage.key_cert_sign())
+    }
+
+    /// Whether keyUsage says that the key signs certificates (keyCertSign), which `rustls-webpki` does not ask. A certificate without
+    /// the extension does not say so.
+    pub fn is_for_signing_certificates(&self) -> bool {
+        self.key_usage().is_some_and(|usage| usage.key_cert_sign())
+    }
+
+    fn key_usage(&self) -> Option<KeyUsage> {
+        self.extension(ID_CE_KEY_USAGE).and_then(|usage| KeyUsage::from_der(usage).ok())
     }
 
     /// The subject as a DER Name.
