@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod amd;
+pub mod aws;
 pub mod azure;
 pub mod events;
 pub mod intel;

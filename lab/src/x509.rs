@@ -17,7 +17,8 @@ use const_oid::db::rfc5280::{
     ID_CE_CRL_REASONS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_KEY_IDENTIFIER,
 };
 use const_oid::db::rfc5912::{
-    ECDSA_WITH_SHA_256, ID_RSASSA_PSS, SHA_256_WITH_RSA_ENCRYPTION, SHA_384_WITH_RSA_ENCRYPTION,
+    ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, ID_RSASSA_PSS, SHA_256_WITH_RSA_ENCRYPTION,
+    SHA_384_WITH_RSA_ENCRYPTION,
 };
 use der::asn1::{Any, BitString, Ia5String, OctetString, Uint};
 use der::flagset::FlagSet;
@@ -82,6 +83,8 @@ pub enum SignatureAlgorithm {
     RsaPssSha384(PssEncoding),
     /// `ecdsa-with-SHA256`, without parameters (RFC 5758 §3.2): Intel's authorities.
     EcdsaSha256,
+    /// `ecdsa-with-SHA384`, without parameters (RFC 5758 §3.2): AWS's authorities.
+    EcdsaSha384,
     /// `sha256WithRSAEncryption`, with NULL (RFC 4055 §5): what Microsoft's authorities for virtual TPMs issue.
     RsaPkcs1Sha256,
     /// `sha384WithRSAEncryption`, with NULL (RFC 4055 §5): what their root issues.
@@ -96,6 +99,7 @@ impl SignatureAlgorithm {
                 parameters: Some(Any::from_der(&encoding.parameters()).expect("constant parameters")),
             },
             Self::EcdsaSha256 => AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_256, parameters: None },
+            Self::EcdsaSha384 => AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_384, parameters: None },
             Self::RsaPkcs1Sha256 => {
                 AlgorithmIdentifierOwned { oid: SHA_256_WITH_RSA_ENCRYPTION, parameters: Some(Any::null()) }
             }

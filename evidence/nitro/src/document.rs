@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    Error,
-    cbor::Reader,
-    module_id::shown,
-};
+use crate::{Error, cbor::Reader, module_id::shown};
 
 /// The largest document, in bytes: the largest payload of the specification of Nitro Enclaves' documents (aws-nitro-enclaves-nsm-api,
 /// `docs/attestation_process.md`, §3.1), which is twice what NitroTPM-Tools has room for. Real ones have near 5,000.

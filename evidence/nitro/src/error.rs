@@ -14,7 +14,7 @@ pub enum Error {
     #[error(transparent)]
     Certificate(CertificateError),
     /// The signer's key is of another kind.
-    #[error("signer's key has {0} bytes, expected a point on P-384 of 97")]
+    #[error("signer's key of {0} bytes is no uncompressed point on P-384, which has 97")]
     CertificateKey(usize),
     /// The registers are those of another hash.
     #[error("digest of the document is {0}, expected SHA384")]

@@ -25,7 +25,8 @@ impl ModuleId {
         let parsed = text.split_once("-tpm").and_then(|(instance, tpm)| {
             let number = instance.strip_prefix("i-")?;
             let known = [8, 17].contains(&number.len()) && (1..=MAX_TPM).contains(&tpm.len());
-            let digits = number.bytes().chain(tpm.bytes()).all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            let digits =
+                number.bytes().chain(tpm.bytes()).all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
             (known && digits).then(|| Self { instance: instance.to_owned(), tpm: tpm.to_owned() })
         });
         parsed.ok_or_else(|| Error::ModuleId(shown(text)))

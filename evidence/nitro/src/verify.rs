@@ -5,17 +5,12 @@ use std::time::Duration;
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
 use evidence_ledger::{Check, Failed, Ledger};
 use evidence_x509::{
-    Anchors, Certificate, ECDSA_P384_SHA384, Moment, Purpose, SignatureVerificationAlgorithm, UnixTime, find_path,
-    verify_validity,
+    Anchors, Certificate, ECDSA_P384_SHA384, Moment, Purpose, SignatureVerificationAlgorithm, UnixTime,
+    find_path, verify_validity,
 };
 use subtle::ConstantTimeEq;
 
-use crate::{
-    Document, Error, ModuleId, Pcrs, ROOT_NAME,
-    cbor::sig_structure,
-    checks,
-    document::Kind,
-};
+use crate::{Document, Error, ModuleId, Pcrs, ROOT_NAME, cbor::sig_structure, checks, document::Kind};
 
 /// How AWS's authorities sign certificates.
 const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[ECDSA_P384_SHA384];
@@ -122,15 +117,16 @@ impl VerifyDocument<'_> {
 
         // 5. When it was made, and for whom.
         ledger.verify(checks::NITRO_AGE, self.age(made))?;
-        let mut member = |check: Check, expected: Expected<'_>, found: Option<&[u8]>, error: Error| {
-            match expected.holds(found) {
+        let mut member =
+            |check: Check, expected: Expected<'_>, found: Option<&[u8]>, error: Error| match expected
+                .holds(found)
+            {
                 Some(holds) => ledger.require(check, holds, || error),
                 None => {
                     ledger.not_performed(check, "the caller says what it must be");
                     Ok(())
                 }
-            }
-        };
+            };
         member(checks::NITRO_NONCE, self.nonce, document.nonce, Error::Nonce)?;
         member(checks::NITRO_USER_DATA, self.user_data, document.user_data, Error::UserData)?;
         member(checks::NITRO_PUBLIC_KEY, self.public_key, document.public_key, Error::PublicKey)?;
@@ -187,7 +183,8 @@ impl Chain {
         if point.len() != POINT || point.first() != Some(&4) {
             return Err(Error::CertificateKey(point.len()));
         }
-        let mut bundle = document.cabundle.iter().map(|der| Certificate::parse(der).map_err(Error::Certificate));
+        let mut bundle =
+            document.cabundle.iter().map(|der| Certificate::parse(der).map_err(Error::Certificate));
         let root = bundle.next().ok_or(Error::Missing("cabundle"))??;
         Ok(Self { signer, root, intermediates: bundle.collect::<Result<_, _>>()? })
     }

@@ -1,6 +1,7 @@
 //! Writes the seed corpus of every fuzz target, forged by the lab: `seed DIRECTORY`.
 
 mod amd;
+mod aws;
 mod azure;
 mod dstack;
 mod intel;
@@ -35,6 +36,7 @@ fn main() -> io::Result<()> {
         ("envelope", envelopes()),
         ("event_log", [intel::event_logs(&td), azure::event_logs()].concat()),
         ("hcl_report", azure::hcl_reports()),
+        ("nitro_document", aws::documents()),
         ("ovmf", amd::firmware()),
         ("policy", policies()),
         ("quote", intel::quotes()),
