@@ -145,7 +145,7 @@ impl Hierarchy {
     /// seconds before now, for three hours.
     #[must_use]
     pub fn tpm_spec(&self, module_id: &str, instance: &str, region: &str, spki: Vec<u8>) -> CertSpec {
-        let usage = KeyUsage((KeyUsages::DigitalSignature | KeyUsages::NonRepudiation).into());
+        let usage = KeyUsage(KeyUsages::DigitalSignature | KeyUsages::NonRepudiation);
         CertSpec {
             serial: vec![0x69, 0x81],
             issuer: self.instance_spec(instance, region).subject,
