@@ -202,6 +202,13 @@ fn the_signer_and_its_issuer_are_those_of_the_module() {
     assert_eq!(check(other("i-01cfb383223e42523.us-east-2.aws.nitro-enclaves")), CHECK);
     assert_eq!(check(other("i-01cfb383223e42522.us-east-1.aws.nitro-enclaves")), CHECK);
     assert_eq!(check(other("i-01cfb383223e42522.us-east-2.aws")), CHECK);
+    // Both name a region, and the name is none.
+    let no_region = |instance: &mut Instance| {
+        other("i-01cfb383223e42522.us.east.aws.nitro-enclaves")(instance);
+        instance.certificate.0.subject =
+            amazon_seattle("i-01cfb383223e42522-tpm0000000000000000.us.east.aws");
+    };
+    assert_eq!(check(no_region), CHECK);
 }
 
 #[test]
