@@ -96,7 +96,7 @@ impl VerifyDocument<'_> {
             &chain.signer,
             &chain.bundle(),
             self.anchors,
-            Purpose::UNSTATED,
+            Purpose::Unstated,
             ALGORITHMS,
             UnixTime::since_unix_epoch(made),
         );
