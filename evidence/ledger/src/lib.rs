@@ -189,11 +189,6 @@ impl Ledger {
         Ok(value)
     }
 
-    /// Records `check` as passed: it was made bit by bit, and failed in none.
-    pub fn pass(&mut self, check: Check) {
-        self.push(check, Outcome::Passed);
-    }
-
     /// Records `check` as not performed.
     pub fn not_performed(&mut self, check: Check, reason: impl Into<Cow<'static, str>>) {
         self.push(check, Outcome::NotPerformed(reason.into()));

@@ -84,8 +84,10 @@ struct KnownPath {
     key: PublicKey,
     /// When every certificate of the path is valid.
     window: Window,
-    /// The issuers of the path, and for when each has a revocation list, which names none of the path.
+    /// The issuers of the path, and for when each has a revocation list.
     issuers: Vec<(String, Vec<Window>)>,
+    /// Whom of the path these lists name.
+    revoked: Option<String>,
     ledger: Ledger,
 }
 
@@ -107,8 +109,9 @@ impl VerifyAkCertificate<'_> {
         let is_current = |windows: &[Window]| windows.iter().any(|window| window.contains(self.at.as_secs()));
         let unknown = path.issuers.iter().filter(|(_, lists)| !is_current(lists));
         let unknown: Vec<&str> = unknown.map(|(issuer, _)| issuer.as_str()).collect();
-        if unknown.is_empty() {
-            ledger.pass(checks::AK_CERTIFICATE_REVOCATION);
+        if unknown.is_empty() || path.revoked.is_some() {
+            let revoked = path.revoked.clone().map_or(Ok(()), |subject| Err(Error::Revoked(subject)));
+            ledger.verify(checks::AK_CERTIFICATE_REVOCATION, revoked)?;
         } else {
             let reason = format!("no current revocation list of {} is at hand", unknown.join(", "));
             ledger.not_performed(checks::AK_CERTIFICATE_REVOCATION, reason);
@@ -141,32 +144,30 @@ impl VerifyAkCertificate<'_> {
         let (window, path) = ledger.record(checks::AK_CERTIFICATE_PATH, path.map_err(Error::Path))?;
         let issuers = path.intermediates.iter().chain([&path.root]);
         let issued = std::iter::once(&certificate).chain(&path.intermediates);
-        let mut lists = Vec::new();
+        let (mut listed, mut revoked) = (Vec::new(), None);
         for (issued, issuer) in issued.zip(issuers) {
-            let windows = self.lists(issued, issuer);
-            let windows =
-                windows.map_err(|error| Failed { check: checks::AK_CERTIFICATE_REVOCATION, error })?;
-            lists.push((issuer.subject().to_owned(), windows));
+            let lists = self.lists(issuer);
+            let lists = lists.map_err(|error| Failed { check: checks::AK_CERTIFICATE_REVOCATION, error })?;
+            // A list that has ended and revokes it still does.
+            if lists.iter().any(|list| list.revokes(issued.serial())) {
+                revoked = Some(issued.subject().to_owned());
+            }
+            let windows = lists.iter().map(RevocationList::window).collect();
+            listed.push((issuer.subject().to_owned(), windows));
         }
-        Ok(KnownPath { certificate, key, window, issuers: lists, ledger })
+        Ok(KnownPath { certificate, key, window, issuers: listed, revoked, ledger })
     }
 
     fn certificate(&self) -> Result<Certificate, Error> {
         Certificate::parse(without_padding(self.certificate)?).map_err(Error::Certificate)
     }
 
-    /// For when `issuer` says that `issued` is not revoked. A list that has ended and revokes it still does.
-    fn lists(&self, issued: &Certificate, issuer: &Certificate) -> Result<Vec<Window>, Error> {
+    /// The revocation lists of `issuer`: one that it did not sign is refused.
+    fn lists(&self, issuer: &Certificate) -> Result<Vec<RevocationList>, Error> {
         let claims = |der: &&&[u8]| RevocationList::claims_issuer(der, issuer).unwrap_or(false);
-        let mut windows = Vec::new();
-        for der in self.revocation_lists.iter().filter(claims) {
-            let list = RevocationList::verify(der, issuer, self.algorithms).map_err(Error::RevocationList)?;
-            if list.revokes(issued.serial()) {
-                return Err(Error::Revoked(issued.subject().to_owned()));
-            }
-            windows.push(list.window());
-        }
-        Ok(windows)
+        let lists = self.revocation_lists.iter().filter(claims);
+        let lists = lists.map(|der| RevocationList::verify(der, issuer, self.algorithms));
+        lists.collect::<Result<_, _>>().map_err(Error::RevocationList)
     }
 
     /// SHA-256 over everything that the verdict depends on, except the time.
