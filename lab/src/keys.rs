@@ -17,7 +17,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PSS_SHA384, RsaEncoding,
+    KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PSS_SHA256, RSA_PSS_SHA384, RsaEncoding,
 };
 use const_oid::db::rfc5912::RSA_ENCRYPTION;
 use der::asn1::{Any, BitString, Uint};
@@ -100,7 +100,7 @@ impl RsaKey {
         key.modulus.as_bytes().to_vec()
     }
 
-    fn sign_pkcs1(&self, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
+    fn sign_as(&self, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
             .sign(encoding, &SystemRandom::new(), message, &mut signature)
@@ -111,11 +111,21 @@ impl RsaKey {
     /// A signature by RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 §8.2), as long as the modulus.
     #[must_use]
     pub fn sign_pkcs1_sha256(&self, message: &[u8]) -> Vec<u8> {
-        self.sign_pkcs1(&RSA_PKCS1_SHA256, message)
+        self.sign_as(&RSA_PKCS1_SHA256, message)
     }
 }
 
-/// An RSA key that signs certificates with RSASSA-PKCS1-v1_5: Microsoft's.
+/// An RSA key that signs with RSASSA-PSS, SHA-256 and a salt of 32 bytes (RFC 8017 §8.1): Google's, of launch endorsements.
+#[derive(Debug, Clone, Copy)]
+pub struct PssSha256<'a>(pub &'a RsaKey);
+
+impl Signer for PssSha256<'_> {
+    fn sign_x509(&self, message: &[u8]) -> Vec<u8> {
+        self.0.sign_as(&RSA_PSS_SHA256, message)
+    }
+}
+
+/// An RSA key that signs certificates with RSASSA-PKCS1-v1_5: Microsoft's, and Google's of attestation keys.
 #[derive(Debug, Clone, Copy)]
 pub enum Pkcs1<'a> {
     /// With SHA-256.
@@ -127,8 +137,8 @@ pub enum Pkcs1<'a> {
 impl Signer for Pkcs1<'_> {
     fn sign_x509(&self, message: &[u8]) -> Vec<u8> {
         match self {
-            Self::Sha256(key) => key.sign_pkcs1(&RSA_PKCS1_SHA256, message),
-            Self::Sha384(key) => key.sign_pkcs1(&RSA_PKCS1_SHA384, message),
+            Self::Sha256(key) => key.sign_as(&RSA_PKCS1_SHA256, message),
+            Self::Sha384(key) => key.sign_as(&RSA_PKCS1_SHA384, message),
         }
     }
 }

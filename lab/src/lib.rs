@@ -4,6 +4,7 @@ pub mod amd;
 pub mod aws;
 pub mod azure;
 pub mod events;
+pub mod google;
 pub mod intel;
 pub mod keys;
 pub mod swtpm;

@@ -15,9 +15,10 @@ use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::{
     ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS, ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_CRL_NUMBER,
     ID_CE_CRL_REASONS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_KEY_IDENTIFIER,
+    ID_PE_AUTHORITY_INFO_ACCESS,
 };
 use const_oid::db::rfc5912::{
-    ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, ID_RSASSA_PSS, SHA_256_WITH_RSA_ENCRYPTION,
+    ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, ID_AD_CA_ISSUERS, ID_RSASSA_PSS, SHA_256_WITH_RSA_ENCRYPTION,
     SHA_384_WITH_RSA_ENCRYPTION,
 };
 use der::asn1::{Any, BitString, Ia5String, OctetString, Uint};
@@ -28,7 +29,10 @@ use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::crl::CrlDistributionPoints;
 use x509_cert::ext::pkix::crl::dp::DistributionPoint;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
-use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages};
+use x509_cert::ext::pkix::{
+    AccessDescription, AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage,
+    KeyUsage, KeyUsages,
+};
 use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::{Time, Validity};
@@ -46,6 +50,18 @@ pub const PSS_PARAMETERS_DEFAULT: [u8; 54] = [
     0x08, // [1] MGF1 with
     0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05, 0x00, // SHA-384
     0xa2, 0x03, 0x02, 0x01, 0x30, // [2] saltLength 48
+];
+
+/// RSASSA-PSS-params (RFC 4055 §3.1) with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes: 54 bytes, as
+/// [`PSS_PARAMETERS_DEFAULT`].
+pub const PSS_SHA256_PARAMETERS: [u8; 54] = [
+    0x30, 0x34, // SEQUENCE
+    0xa0, 0x0f, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
+    0x00, // [0] SHA-256
+    0xa1, 0x1c, 0x30, 0x1a, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
+    0x08, // [1] MGF1 with
+    0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, // SHA-256
+    0xa2, 0x03, 0x02, 0x01, 0x20, // [2] saltLength 32
 ];
 
 /// How the parameters of RSASSA-PSS spell the `trailerField` (RFC 4055 §3.1).
@@ -81,11 +97,13 @@ impl PssEncoding {
 pub enum SignatureAlgorithm {
     /// `id-RSASSA-PSS` with SHA-384 (RFC 4055 §3.1): AMD's authorities.
     RsaPssSha384(PssEncoding),
+    /// `id-RSASSA-PSS` with SHA-256 (RFC 4055 §3.1): Google's authority of launch endorsements.
+    RsaPssSha256,
     /// `ecdsa-with-SHA256`, without parameters (RFC 5758 §3.2): Intel's authorities.
     EcdsaSha256,
     /// `ecdsa-with-SHA384`, without parameters (RFC 5758 §3.2): AWS's authorities.
     EcdsaSha384,
-    /// `sha256WithRSAEncryption`, with NULL (RFC 4055 §5): what Microsoft's authorities for virtual TPMs issue.
+    /// `sha256WithRSAEncryption`, with NULL (RFC 4055 §5): what Microsoft's and Google's authorities for virtual TPMs issue.
     RsaPkcs1Sha256,
     /// `sha384WithRSAEncryption`, with NULL (RFC 4055 §5): what their root issues.
     RsaPkcs1Sha384,
@@ -97,6 +115,10 @@ impl SignatureAlgorithm {
             Self::RsaPssSha384(encoding) => AlgorithmIdentifierOwned {
                 oid: ID_RSASSA_PSS,
                 parameters: Some(Any::from_der(&encoding.parameters()).expect("constant parameters")),
+            },
+            Self::RsaPssSha256 => AlgorithmIdentifierOwned {
+                oid: ID_RSASSA_PSS,
+                parameters: Some(Any::from_der(&PSS_SHA256_PARAMETERS).expect("constant parameters")),
             },
             Self::EcdsaSha256 => AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_256, parameters: None },
             Self::EcdsaSha384 => AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_384, parameters: None },
@@ -376,6 +398,20 @@ pub fn crl_distribution_point(url: &str) -> Extension {
         crl_issuer: None,
     };
     extension(ID_CE_CRL_DISTRIBUTION_POINTS, false, &encode(&CrlDistributionPoints(vec![point])))
+}
+
+/// `authorityInfoAccess` with one `caIssuers` at a URL (RFC 5280 §4.2.2.1).
+///
+/// # Panics
+///
+/// If `url` is not ASCII.
+#[must_use]
+pub fn ca_issuers(url: &str) -> Extension {
+    let access = AccessDescription {
+        access_method: ID_AD_CA_ISSUERS,
+        access_location: GeneralName::UniformResourceIdentifier(Ia5String::new(url).expect("an ASCII URL")),
+    };
+    extension(ID_PE_AUTHORITY_INFO_ACCESS, false, &encode(&AuthorityInfoAccessSyntax(vec![access])))
 }
 
 /// `cRLNumber` (RFC 5280 §5.2.3).

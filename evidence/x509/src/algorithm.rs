@@ -19,6 +19,13 @@ pub static RSA_PSS_SHA384_EXPLICIT_TRAILER: &dyn SignatureVerificationAlgorithm 
     verification: &signature::RSA_PSS_2048_8192_SHA384,
 };
 
+/// RSASSA-PSS with SHA-256, MGF1 with SHA-256, salt of 32 bytes (RFC 4055 §3.1), as DER prescribes.
+pub static RSA_PSS_SHA256: &dyn SignatureVerificationAlgorithm = &Algorithm {
+    public_key: alg_id::RSA_ENCRYPTION,
+    signature: alg_id::RSA_PSS_SHA256,
+    verification: &signature::RSA_PSS_2048_8192_SHA256,
+};
+
 /// ECDSA with P-384 and SHA-384, signature in DER (RFC 5758 §3.2).
 pub static ECDSA_P384_SHA384: &dyn SignatureVerificationAlgorithm = &Algorithm {
     public_key: alg_id::ECDSA_P384,

@@ -13,7 +13,7 @@ mod tests;
 
 pub use algorithm::{
     ECDSA_P256_SHA256, ECDSA_P384_SHA384, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
-    RSA_PSS_SHA384, RSA_PSS_SHA384_EXPLICIT_TRAILER,
+    RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA384_EXPLICIT_TRAILER,
 };
 pub use anchors::{Anchors, Pin};
 pub use certificate::{Certificate, MAX_CERTIFICATE, MAX_PEM, Moment, Window};
