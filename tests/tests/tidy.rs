@@ -100,6 +100,8 @@ fn allowed(from: &str, to: &str) -> bool {
         "endorsements" => to == "backend-api",
         "lab" => to == "backend-api" || evidence,
         _ if from.starts_with("backend-") => to == "backend-api" || evidence,
+        // Whose attestation key it is rests on the certificate of one.
+        "evidence-gce" if to == "evidence-tpm" => true,
         _ if from.starts_with("evidence-") => {
             ["evidence-event-log", "evidence-json", "evidence-ledger", "evidence-x509"].contains(&to)
         }
@@ -315,6 +317,8 @@ mod rules {
             ("backend-api", "evidence-snp", None, false),
             ("evidence-snp", "backend-api", None, false),
             ("evidence-snp", "evidence-dstack", None, true),
+            ("evidence-snp", "evidence-tpm", None, false),
+            ("evidence-gce", "evidence-snp", None, false),
             ("registry", "evidence-snp", None, false),
             ("registry", "lab", None, true),
             ("attest", "lab", None, false),
@@ -326,6 +330,7 @@ mod rules {
             ("backend-a", "backend-api", None, false),
             ("backend-a", "lab", Some("dev"), false),
             ("evidence-snp", "evidence-x509", None, false),
+            ("evidence-gce", "evidence-tpm", None, false),
             ("registry", "backend-a", None, true),
             ("attest", "lab", None, true),
         ] {

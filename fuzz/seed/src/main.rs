@@ -4,6 +4,7 @@ mod amd;
 mod aws;
 mod azure;
 mod dstack;
+mod google;
 mod intel;
 
 use std::{
@@ -35,6 +36,8 @@ fn main() -> io::Result<()> {
         ("dstack_wire", dstack::wire(&guest)),
         ("envelope", envelopes()),
         ("event_log", [intel::event_logs(&td), azure::event_logs()].concat()),
+        ("gce_endorsement", google::endorsements()),
+        ("gce_instance", google::instances()),
         ("hcl_report", azure::hcl_reports()),
         ("nitro_document", aws::documents()),
         ("ovmf", amd::firmware()),

@@ -201,11 +201,8 @@ impl Default for EndorsementSpec {
     /// 32 GiB (0xA0, 0xA1).
     fn default() -> Self {
         let authority = EndorsementAuthority::new();
-        let tdx = |ram_gib, early_accept, byte| TdxMeasurementSpec {
-            ram_gib,
-            early_accept,
-            mrtd: vec![byte; 48],
-        };
+        let tdx =
+            |ram_gib, early_accept, byte| TdxMeasurementSpec { ram_gib, early_accept, mrtd: vec![byte; 48] };
         Self {
             timestamp: Some((utc_day(2026, 3, 12), 5)),
             cl_spec: 712_345_678,
@@ -265,9 +262,8 @@ impl EndorsementSpec {
 
 impl SnpSpec {
     fn bytes(&self) -> Vec<u8> {
-        let entry = |(vcpus, digest): &(u64, Vec<u8>)| {
-            message(2, &[number(1, *vcpus), bytes(2, digest)].concat())
-        };
+        let entry =
+            |(vcpus, digest): &(u64, Vec<u8>)| message(2, &[number(1, *vcpus), bytes(2, digest)].concat());
         [
             number(1, self.svn),
             self.measurements.iter().flat_map(entry).collect(),
