@@ -8,6 +8,7 @@ use evidence_gce::{
     EndorsementPolicy, EndorsementRoots, Launch, VerifyEndorsement,
     endorsement::{Golden, MAX_ENDORSEMENT, PROVENANCE_SINCE},
 };
+use evidence_ledger::Hex;
 use fuzz_targets::now;
 use lab::{
     google::{EndorsementAuthority, endorsement::endorsement},
@@ -56,7 +57,8 @@ fn launches(golden: Option<&Golden>) -> Vec<Launch> {
     let measured = plain.iter().map(|(measurement, _)| *measurement);
     let with_svsm = svsm.chain(measured).map(|measurement| Launch::SnpSvsm { measurement });
     let on_tdx = mrtds.chain([[0xA0; 48]]).map(|mrtd| Launch::Tdx { mrtd });
-    let plain = plain.iter().map(|(measurement, vcpus)| Launch::Snp { measurement: *measurement, vcpus: *vcpus });
+    let plain =
+        plain.iter().map(|(measurement, vcpus)| Launch::Snp { measurement: *measurement, vcpus: *vcpus });
     plain.chain(with_svsm).chain(on_tdx).collect()
 }
 
@@ -97,4 +99,7 @@ fn verify(bytes: &[u8], launch: &Launch, golden: Option<&Golden>) {
     let above = verified.svn().checked_add(1);
     let floor = EndorsementPolicy { minimum_snp_svn: above, minimum_tdx_svn: above, ..policy.clone() };
     assert!(above.is_none() || VerifyEndorsement { policy: &floor, ..input }.verify().is_err());
+    let digest = Hex(*verified.firmware());
+    let without = EndorsementPolicy { reject_firmware: Some([digest].into()), ..policy.clone() };
+    VerifyEndorsement { policy: &without, ..input }.verify().expect_err("this firmware is rejected");
 }

@@ -1,11 +1,6 @@
 //! Attestation keys and launch endorsements of Google's: a real key, and forged ones of both.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a failure of a test helper is a failure of the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a failure of a test helper is a failure of the test")]
 
 mod ak;
 mod endorsement;
