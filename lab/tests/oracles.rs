@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use lab::amd::{Guest, Hierarchy, Product, ReportSpec, Vek, VekKind, VekSpec, crl_spec};
+use lab::google;
+use lab::keys::Pkcs1;
 use lab::time::utc_day;
 use sev::certs::snp::{Certificate, Chain, Verifiable, ca};
 use sev::firmware::guest::AttestationReport;
@@ -131,6 +133,27 @@ fn openssl_verifies_the_chains() {
                 openssl(folder, &[&["verify", "-check_ss_sig"], &arguments[..]].concat()).unwrap();
             assert!(ok, "{product:?} {kind:?}: {text}");
         }
+    }
+}
+
+#[test]
+fn openssl_verifies_google_s_chains() {
+    if openssl_is_missing("openssl_verifies_google_s_chains") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let time = utc_day(2026, 6, 1).to_string();
+    let (hierarchy, authority) = (google::Hierarchy::new(), google::EndorsementAuthority::new());
+    let ak = hierarchy.ak_spec(&google::InstanceSpec::default()).sign(&Pkcs1::Sha256(hierarchy.ca_key()));
+    let ak = [("root.pem", hierarchy.root()), ("ca.pem", hierarchy.ca()), ("leaf.pem", &ak)];
+    let signer =
+        [("root.pem", authority.root()), ("ca.pem", authority.root()), ("leaf.pem", authority.signer())];
+    for files in [ak, signer] {
+        write_pem(folder, "x509", &files);
+        let arguments = ["-CAfile", "root.pem", "-untrusted", "ca.pem", "-attime", &time, "leaf.pem"];
+        let (ok, text) = openssl(folder, &[&["verify", "-check_ss_sig"], &arguments[..]].concat()).unwrap();
+        assert!(ok, "{text}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What Google says of a VM, in the certificate of its attestation key.
 
 use const_oid::ObjectIdentifier;
-use der::{Decode, Encode, asn1::Utf8StringRef};
+use der::{Decode, asn1::Utf8StringRef};
 
 use crate::Error;
 
@@ -95,11 +95,7 @@ impl Instance {
             let what = "instance information";
             return Err(Error::TooLarge { what, found: der.len(), limit: MAX_INSTANCE_INFO });
         }
-        let malformed = |error: der::Error| Error::InstanceInfo(error.to_string());
-        let read = InstanceAsn1::from_der(der).map_err(malformed)?;
-        if read.to_der().map_err(malformed)? != der {
-            return Err(Error::InstanceInfo("it is not in its one encoding".to_owned()));
-        }
+        let read = InstanceAsn1::from_der(der).map_err(|error| Error::InstanceInfo(error.to_string()))?;
         let security = read.security.map(|read| SecurityProperties {
             security_version: read.security_version.unwrap_or(0),
             is_production: read.is_production.unwrap_or(false),

@@ -69,7 +69,7 @@ pub fn ak_items(leaf: &Certificate, candidates: &[Certificate]) -> Vec<Item> {
     for _ in 0..=MAX_AUTHORITIES {
         let mut above = Vec::new();
         for certificate in level {
-            if !seen.insert(certificate.der()) || is_root(certificate) {
+            if !seen.insert(certificate.der()) {
                 continue;
             }
             let issuers: Vec<&Certificate> =
@@ -114,10 +114,6 @@ pub fn endorsement_items(launch: &Launch) -> [Item; 2] {
             url: ENDORSEMENT_ROOT.to_owned(),
         },
     ]
-}
-
-fn is_root(certificate: &Certificate) -> bool {
-    certificate.subject() == certificate.issuer()
 }
 
 /// Whether `issuer` says that it issued `certificate`: all of Google's intermediates have one name, so their keys tell them apart.

@@ -89,6 +89,24 @@ fn der_has_one_encoding() {
         refused(&der[..length]);
     }
     refused(&[&der[..], &[0]].concat());
+    // Two flags under one tag, none, a flag with more behind it; a tag without the bit of what is constructed.
+    let properties = |fields: &[u8]| {
+        let bare = InstanceSpec { properties: None, ..InstanceSpec::default() };
+        let after = [
+            &[0xA0, u8::try_from(fields.len() + 2).unwrap(), 0x30][..],
+            &[u8::try_from(fields.len()).unwrap()],
+            fields,
+        ];
+        InstanceSpec { after: after.concat(), ..bare }.der()
+    };
+    assert!(Instance::parse(&properties(&[0xA1, 3, 1, 1, TRUE])).unwrap().security.is_production);
+    refused(&properties(&[0xA1, 6, 1, 1, TRUE, 1, 1, TRUE]));
+    refused(&properties(&[0xA1, 0]));
+    refused(&properties(&[0xA1, 5, 1, 1, TRUE, 5, 0]));
+    refused(&properties(&[0xA1, 4, 1, 2, TRUE, TRUE]));
+    refused(&properties(&[0x81, 3, 1, 1, TRUE]));
+    refused(&properties(&[0x81, 1, TRUE]));
+    refused(&properties(&[0xA1, 0x80, 1, 1, TRUE, 0, 0]));
     // The length of the sequence in two bytes, though one is enough.
     assert!(der[1] < 0x80);
     refused(&[&[0x30, 0x81, der[1]], &der[2..]].concat());
@@ -100,6 +118,41 @@ fn der_has_one_encoding() {
         other[at] = tag;
         refused(&other);
     }
+}
+
+/// Whatever bit is another: it is refused, or it is the one encoding of what is read then.
+#[test]
+fn what_is_read_is_written_again() {
+    let der = InstanceSpec::default().der();
+    let mut accepted = 0;
+    for bit in 0..8 * der.len() {
+        let mut other = der.clone();
+        other[bit / 8] ^= 1 << (bit % 8);
+        let Ok(read) = Instance::parse(&other) else { continue };
+        let flags = [
+            read.security.is_production,
+            read.security.tpm_data_always_encrypted,
+            read.security.suspend_resume_always_disabled,
+            read.security.vmtd_always_disabled,
+            read.security.always_in_yarn,
+        ];
+        let properties = PropertiesSpec {
+            security_version: Some(read.security.security_version),
+            flags: (1..).zip(flags.map(|flag| if flag { TRUE } else { 0 })).collect(),
+        };
+        let written = InstanceSpec {
+            zone: read.zone,
+            project_number: read.project_number,
+            project_id: read.project_id,
+            instance_id: read.instance_id,
+            instance_name: read.instance_name,
+            properties: Some(properties),
+            after: Vec::new(),
+        };
+        assert_eq!(written.der(), other);
+        accepted += 1;
+    }
+    assert!(accepted > 100, "{accepted}");
 }
 
 #[test]

@@ -45,6 +45,24 @@ fn what_is_needed_is_asked_for_and_no_more() {
     assert_eq!(ak_items(&sound, &[]), [item]);
 }
 
+/// Certificates that each could have issued every other one.
+#[test]
+fn each_certificate_is_followed_once() {
+    let hierarchy = Hierarchy::new();
+    let many: Vec<Vec<u8>> = (1..=60)
+        .map(|serial| {
+            let mut spec = hierarchy.ca_spec();
+            (spec.serial, spec.issuer) = (vec![serial], spec.subject.clone());
+            spec.extensions.retain(|of| of.critical);
+            let url = format!("http://privateca-content-{serial}.storage.googleapis.com/0/crl.crl");
+            spec.extensions.push(crl_distribution_point(&url));
+            spec.sign(&Pkcs1::Sha256(hierarchy.ca_key()))
+        })
+        .collect();
+    let many: Vec<&[u8]> = many.iter().map(Vec::as_slice).collect();
+    assert_eq!(urls(&leaf(|_| {}), &many).len(), 16, "and so many are asked for at most");
+}
+
 #[test]
 fn evidence_does_not_say_where_to_go() {
     let good = "http://privateca-content-0a-1.storage.googleapis.com/0b/ca.crt";
