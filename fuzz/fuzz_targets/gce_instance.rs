@@ -49,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
     VerifyAk { anchors: &ak_anchors(), ..input }
         .verify(&AkCache::default())
         .expect_err("Google did not make this");
-    match (input.verify(), parsed) {
+    match (input.verify(&AkCache::default()), parsed) {
         (Ok(verified), Ok(instance)) => {
             assert!(instance.security.is_production);
             assert_eq!(verified.instance(), &instance);
