@@ -1,9 +1,8 @@
 //! In the guest: detect, collect, extend.
 
 use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, mpsc},
-    thread::{self, sleep},
+    sync::{Arc, Mutex, PoisonError},
+    thread::sleep,
     time::{Duration, Instant},
 };
 
@@ -12,18 +11,16 @@ use backend_api::{
     Result, RuntimeEvent,
 };
 use evidence_attester::{
-    DeviceError, IoFailure, Journal, JournalError, Register, Snapshot, device,
+    DeviceError, IoFailure, JournalError, device,
     dmi::Cloud,
-    read_if_present,
-    tpm::{Pcr, Tpm, TpmError},
+    tpm::{RUNTIME_PCR, Tpm, TpmError, TpmGuest},
 };
-use evidence_event_log::{EventLog, runtime};
 use evidence_tdx::{Error as TdQuoteError, Quote};
 use evidence_tpm::{boot::compare, without_padding};
 
 use crate::{
     AzureEvidence, Error, ID, MAX_AK_CERTIFICATE, Profile, RuntimeData, Tee, V1_PCRS,
-    bind::{BANK, RUNTIME_PCR},
+    bind::BANK,
     hcl::{HclReport, MAX_HCL_REPORT},
     imds::{BASE_URL, Imds, ImdsError, SERVICE},
     media_type,
@@ -47,9 +44,6 @@ const AK: u32 = 0x8100_0003;
 /// How long is waited for others who collect or extend.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long the lock of the event log is waited for: less, so that it is named as what was waited for.
-const LOCK_PATIENCE: Duration = Duration::from_secs(45);
-
 /// How long a new report of the paravisor is waited for. It takes up to three seconds.
 const REPORT_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -58,12 +52,6 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(400);
 
 /// How long detection waits for the TPM.
 const DETECT_PATIENCE: Duration = Duration::from_secs(5);
-
-/// The largest log of a boot that is sent, in bytes: beside the largest log of runtime events it fits into a payload.
-const MAX_BOOT_LOG: usize = 1 << 20;
-
-/// The log of the boot, below the guest's root.
-const BOOT_LOG: &str = "sys/kernel/security/tpm0/binary_bios_measurements";
 
 /// Why a guest could not collect or extend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -127,36 +115,9 @@ impl AttesterError {
     }
 }
 
-/// Where a guest is reached.
-#[derive(Debug, Clone)]
-struct Place {
-    root: PathBuf,
-    tcti: Option<String>,
-    metadata: String,
-}
-
-impl Place {
-    fn of(guest: &Guest) -> Self {
-        Self {
-            root: guest.root().to_owned(),
-            tcti: guest.tcti().map(str::to_owned),
-            metadata: guest.metadata(SERVICE).unwrap_or(BASE_URL).to_owned(),
-        }
-    }
-
-    fn tpm(&self) -> std::result::Result<Tpm, TpmError> {
-        Tpm::open(&self.root, self.tcti.as_deref())
-    }
-
-    /// What stands for the TPM where one at a time may work on it.
-    fn device(&self) -> PathBuf {
-        let device = Tpm::device(&self.root).unwrap_or_else(|_| self.root.join("dev/tpmrm0"));
-        self.tcti.as_ref().map_or(device, PathBuf::from)
-    }
-
-    fn journal(&self) -> Journal {
-        Journal::at(&self.root).with_lock_deadline(LOCK_PATIENCE)
-    }
+/// The guest, by its files and its TPM.
+fn tpm_guest(guest: &Guest) -> TpmGuest {
+    TpmGuest::new(guest.root(), guest.tcti())
 }
 
 /// Looks for what Azure's firmware says, and for a report of its paravisor; changes nothing.
@@ -167,15 +128,16 @@ pub(crate) fn detect(guest: &Guest) -> Detection {
         return probe.concludes(Presence::Absent);
     }
     probe.note("the firmware says Microsoft Azure");
-    let place = Place::of(guest);
-    let (found, answer) = mpsc::channel();
-    // A TPM that does not answer keeps a thread, and not the caller.
-    thread::spawn(move || found.send(place.tpm().and_then(|mut tpm| tpm.nv_exists(nv::HCL_REPORT))));
-    let (presence, reason) = match answer.recv_timeout(DETECT_PATIENCE) {
-        Ok(Ok(true)) => (Presence::Certain, "the vTPM has a report of a paravisor at 0x01400001".to_owned()),
-        Ok(Ok(false)) => (Presence::Absent, "the vTPM has no report of a paravisor at 0x01400001".to_owned()),
-        Ok(Err(error)) => (Presence::Possible, error.to_string()),
-        Err(_) => {
+    let has_report = tpm_guest(guest).ask(DETECT_PATIENCE, |tpm| tpm.nv_exists(nv::HCL_REPORT));
+    let (presence, reason) = match has_report {
+        Some(Ok(true)) => {
+            (Presence::Certain, "the vTPM has a report of a paravisor at 0x01400001".to_owned())
+        }
+        Some(Ok(false)) => {
+            (Presence::Absent, "the vTPM has no report of a paravisor at 0x01400001".to_owned())
+        }
+        Some(Err(error)) => (Presence::Possible, error.to_string()),
+        None => {
             (Presence::Possible, format!("the vTPM did not answer within {} s", DETECT_PATIENCE.as_secs()))
         }
     };
@@ -184,28 +146,19 @@ pub(crate) fn detect(guest: &Guest) -> Detection {
 }
 
 pub(crate) async fn collect(guest: &Guest, request: &CollectRequest) -> Result<Evidence> {
-    let (place, request) = (Place::of(guest), request.clone());
+    let metadata = guest.metadata(SERVICE).unwrap_or(BASE_URL).to_owned();
+    let (guest, request) = (tpm_guest(guest), request.clone());
     let deadline = PATIENCE.saturating_add(request.deadline);
-    let device = place.device();
-    let work = move || collect_from(&place, &request);
+    let device = guest.device();
+    let work = move || collect_from(&guest, &metadata, &request);
     let (tee, evidence) = device::run(device, deadline, work).await.map_err(failed)?;
     Ok(Evidence::new(media_type(tee, Profile::V1), evidence.encode()))
 }
 
 pub(crate) async fn extend_runtime(guest: &Guest, event: &RuntimeEvent) -> Result<Extension> {
-    let place = Place::of(guest);
-    let event = runtime::RuntimeEvent {
-        name: event.name().to_owned(),
-        payload: event.payload().to_vec(),
-        // What every dstack reads. A name holds no colon, so that name and payload cannot be taken for one another.
-        version: runtime::EventVersion::V1,
-    };
-    let device = place.device();
-    let work = move || {
-        let tpm = Arc::new(Mutex::new(place.tpm()?));
-        let mut pcrs = Pcr::all_banks(&tpm, RUNTIME_PCR)?;
-        Ok(place.journal().extend(&event, &mut registers(&mut pcrs))?)
-    };
+    let (guest, event) = (tpm_guest(guest), event.clone());
+    let device = guest.device();
+    let work = move || guest.extend(event.name(), event.payload(), &mut []);
     let extended = device::run(device, PATIENCE, work).await.map_err(failed)?;
     let recovered = extended.recovered.map(|event| event.name);
     Ok(Extension::new(extended.digests).after_recovery_of(recovered))
@@ -222,21 +175,22 @@ fn failed(error: DeviceError<AttesterError>) -> ApiError {
 
 /// Report first: the quote commits to it. What the host serves is asked for last, because it may keep one waiting.
 fn collect_from(
-    place: &Place,
+    guest: &TpmGuest,
+    metadata: &str,
     request: &CollectRequest,
 ) -> std::result::Result<(Tee, AzureEvidence), AttesterError> {
     let challenge = request.challenge.as_bytes();
-    let mut tpm = place.tpm()?;
+    let mut tpm = guest.tpm()?;
     let hcl_report = hcl_report(&mut tpm, challenge, request.deadline)?;
     let hcl = HclReport::parse(&hcl_report)?;
     let tee = hcl.tee().ok_or(AttesterError::ReportType(hcl.report_type))?;
     let ak_certificate = tpm.nv_read(nv::AK_CERTIFICATE, MAX_AK_CERTIFICATE)?;
-    let mut evidence = quote_and_log(place, tpm, &v1_extra_data(challenge, hcl.without_padding))?;
-    evidence.boot_log = boot_log(place, &evidence)?.map(Into::into);
+    let mut evidence = quote_and_log(guest, tpm, &v1_extra_data(challenge, hcl.without_padding))?;
+    evidence.boot_log = boot_log(guest, &evidence)?.map(Into::into);
     // An index of zeros, or of anything else, holds no certificate: who needs one refuses Evidence without.
     let certificate = ak_certificate.as_deref().and_then(|der| without_padding(der).ok());
     evidence.ak_certificate = certificate.map(|der| der.to_vec().into());
-    let imds = Imds::at(&place.metadata, request.deadline);
+    let imds = Imds::at(metadata, request.deadline);
     match tee {
         Tee::Snp => {
             evidence.certificates = imds.certificates()?.into_iter().map(Into::into).collect();
@@ -283,12 +237,12 @@ fn hcl_report(
 
 /// Registers and log first: while the snapshot lives nobody extends, so that the quote is of the same state.
 fn quote_and_log(
-    place: &Place,
+    guest: &TpmGuest,
     tpm: Tpm,
     extra_data: &[u8],
 ) -> std::result::Result<AzureEvidence, AttesterError> {
     let tpm = Arc::new(Mutex::new(tpm));
-    let snapshot = snapshot(place, &tpm)?;
+    let snapshot = guest.snapshot::<AttesterError>(&tpm, &mut [])?;
     let mut tpm = tpm.lock().unwrap_or_else(PoisonError::into_inner);
     let quoted = tpm.quote(AK, extra_data, BANK, &V1_PCRS)?;
     let mut evidence = AzureEvidence::new(Vec::new(), quoted.attest, quoted.signature, quoted.pcrs);
@@ -303,35 +257,9 @@ fn quote_and_log(
     Ok(evidence)
 }
 
-/// The log, under its lock; `None` for a guest that has no log, and whose boot loader measured into PCR14.
-fn snapshot(place: &Place, tpm: &Arc<Mutex<Tpm>>) -> std::result::Result<Option<Snapshot>, AttesterError> {
-    let journal = place.journal();
-    let mut pcrs = Pcr::all_banks(tpm, RUNTIME_PCR)?;
-    match journal.load(&mut registers(&mut pcrs)) {
-        Err(JournalError::Diverged { .. }) if !journal.log_path().exists() => Ok(None),
-        loaded => Ok(Some(loaded?)),
-    }
-}
-
-fn registers(pcrs: &mut [Pcr]) -> Vec<&mut dyn Register> {
-    let mut registers: Vec<&mut dyn Register> = Vec::with_capacity(pcrs.len());
-    for pcr in pcrs {
-        registers.push(pcr);
-    }
-    registers
-}
-
-/// The log of the boot, if the quoted registers are what it replays to: a log of another boot explains nothing. One that is too large
-/// to be sent is left out.
-fn boot_log(place: &Place, evidence: &AzureEvidence) -> std::result::Result<Option<Vec<u8>>, AttesterError> {
-    let bytes = match read_if_present(&place.root.join(BOOT_LOG), MAX_BOOT_LOG) {
-        Err(failure) if failure.kind == std::io::ErrorKind::FileTooLarge => None,
-        read => read?,
-    };
+/// The log of the boot, if the quoted registers are what it replays to.
+fn boot_log(guest: &TpmGuest, evidence: &AzureEvidence) -> std::result::Result<Option<Vec<u8>>, IoFailure> {
     let except: &[u8] = if evidence.runtime_events.is_empty() { &[] } else { &[RUNTIME_PCR] };
-    let replays = |bytes: &Vec<u8>| {
-        let quoted = V1_PCRS.into_iter().zip(evidence.pcrs.iter().map(|value| value.as_slice()));
-        EventLog::parse(bytes).is_ok_and(|log| compare(&log, BANK, quoted, except).is_ok())
-    };
-    Ok(bytes.filter(replays))
+    let quoted = V1_PCRS.into_iter().zip(evidence.pcrs.iter().map(|value| value.as_slice()));
+    guest.boot_log(|log| compare(log, BANK, quoted, except).is_ok())
 }

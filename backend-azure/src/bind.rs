@@ -6,20 +6,24 @@ use backend_api::{
     Authority, BindInput, BindingGraph, Failed, Field, Identity, Lane, Ledger, ReferenceValues, Result,
     RuntimeBinding, VerifiedEvidence,
 };
-use evidence_dstack::application::Application;
-use evidence_event_log::{
-    Bank, EventLog,
-    runtime::{RuntimeEvent, RuntimeLog},
+use evidence_dstack::{
+    application::Application,
+    runtime::{EventRegister, RuntimeEvents},
 };
-use evidence_tpm::{Error as QuoteError, Pcrs, boot::ReplayedLog};
+use evidence_event_log::{Bank, EventLog};
+use evidence_tpm::{
+    Pcrs,
+    boot::{Image, ReplayedLog, booted},
+};
 
 use crate::{
-    AzureEvidence, DESCRIPTOR, Error, Image, LaunchPolicy, Policy,
-    policy::EXTERNAL_PCRS,
+    AzureEvidence, DESCRIPTOR, Error, LaunchPolicy, Policy,
+    policy::IMAGE_RULES,
     verify::{Paravisor, Verified, refused},
 };
 
-/// The checks that `bind_runtime` makes beside those of [`evidence_dstack::application::checks`], in order.
+/// The checks that `bind_runtime` makes before those of [`evidence_dstack::runtime::checks`] and
+/// [`evidence_dstack::application::checks`], in order.
 pub mod checks {
     backend_api::checks! {
         MEASUREMENT_LISTED = "measurement-listed":
@@ -34,10 +38,6 @@ pub mod checks {
         BOOT_REGISTERS = "boot-registers":
             "the registers of the boot are those of an image that the relying party lists, and PCR8, PCR12 and PCR13 are empty unless it lists them",
             "RFC 9334 §8.3; systemd-stub, PCR 12 and 13";
-        RUNTIME_LOG = "runtime-log":
-            "the runtime events are within their limits", "dstack runtime events";
-        RUNTIME_REPLAY = "runtime-replay":
-            "PCR14 holds what the runtime events lead to from zeros, each digest made of the event itself", "dstack runtime events";
     }
 }
 
@@ -156,7 +156,9 @@ impl Binder {
                 Some(replayed)
             }
         };
-        let booted = booted(policy.images.as_deref(), pcrs, replayed.as_ref());
+        let holds = |image: &Image| image.pcrs.hold(&IMAGE_RULES, pcrs, replayed.as_ref());
+        let booted = booted(policy.images.as_deref().unwrap_or_default(), holds);
+        let booted = booted.map_err(|why| why.map_or(Error::BootUnlisted, Error::BootUnknown));
         let image = self.ledger.record(checks::BOOT_REGISTERS, booted)?;
         self.graph.add(
             "quote",
@@ -167,8 +169,7 @@ impl Binder {
         if let Some(hash) = image.os_image_hash {
             self.identity.bind(Field::OsImageHash, hash.0, Lane::BootRegisters);
         }
-        let has_runtime_register = image.registers().all(|(pcr, _)| pcr != RUNTIME_PCR);
-        Ok(KnownBoot { pcrs, has_runtime_register })
+        Ok(KnownBoot { pcrs, has_runtime_register: !image.pcrs.lists(RUNTIME_PCR) })
     }
 
     /// Runtime events -> PCR14; events before `system-ready` -> application.
@@ -178,67 +179,16 @@ impl Binder {
         boot: &KnownBoot<'_>,
         policy: &LaunchPolicy,
     ) -> Result<Option<Application>, Failed<Error>> {
-        let events: Result<Vec<RuntimeEvent>, _> =
-            evidence.runtime_events.iter().map(RuntimeEvent::try_from).collect();
-        let log = events.map_err(Error::from).and_then(|events| Ok(RuntimeLog::new(events)?));
-        let log = self.ledger.record(checks::RUNTIME_LOG, log)?;
-        if !boot.has_runtime_register {
-            let none = log.events().is_empty() && policy.phase.is_none();
-            if !none {
-                return self.ledger.record(checks::RUNTIME_REPLAY, Err(Error::EventsInBootRegister));
-            }
-            let reason = "the image lists PCR14: runtime events cannot be told apart in it";
-            self.ledger.not_performed(checks::RUNTIME_REPLAY, reason);
-            Application::not_read(&mut self.ledger, reason);
-            return Ok(None);
+        let register = [EventRegister { name: "PCR14", bank: BANK, value: boot.pcrs.get(BANK, RUNTIME_PCR) }];
+        let events = RuntimeEvents {
+            events: &evidence.runtime_events,
+            registers: boot.has_runtime_register.then_some(&register[..]),
+            phase: policy.phase,
+        };
+        let application = events.application(&mut self.ledger).map_err(|failed| failed.map(Error::from))?;
+        if application.is_some() {
+            self.graph.add("quote", "runtime events", "PCR14", Authority::TeeVtpm);
         }
-        let replayed = log.replay_sha256();
-        let quoted = boot.pcrs.get(BANK, RUNTIME_PCR).ok_or(Error::Tpm(QuoteError::NotQuoted(RUNTIME_PCR)));
-        let holds = quoted.and_then(|quoted| {
-            if quoted == replayed {
-                return Ok(());
-            }
-            Err(Error::ReplayMismatch { replayed: hex::encode(replayed), quoted: hex::encode(quoted) })
-        });
-        self.ledger.verify(checks::RUNTIME_REPLAY, holds)?;
-        if log.events().is_empty() && policy.phase.is_none() {
-            Application::not_read(&mut self.ledger, "PCR14 holds no event");
-            return Ok(None);
-        }
-        self.graph.add("quote", "runtime events", "PCR14", Authority::TeeVtpm);
-        let application = Application::read(&log, policy.phase.unwrap_or_default(), &mut self.ledger);
-        application.map(Some).map_err(|failed| failed.map(Error::from))
+        Ok(application)
     }
-}
-
-/// The image whose registers these are. Where there is none, why not: of the image that was looked at last.
-fn booted<'a>(
-    images: Option<&'a [Image]>,
-    pcrs: &Pcrs,
-    log: Option<&ReplayedLog<'_>>,
-) -> Result<&'a Image, Error> {
-    let mut why = Error::BootUnlisted;
-    for image in images.into_iter().flatten() {
-        match holds(image, pcrs, log) {
-            Ok(()) => return Ok(image),
-            Err(error) => why = Error::BootUnknown(error),
-        }
-    }
-    Err(why)
-}
-
-/// Every register that the image lists holds what it lists, and what comes from outside of an image is empty unless it is listed.
-fn holds(image: &Image, pcrs: &Pcrs, log: Option<&ReplayedLog<'_>>) -> Result<(), QuoteError> {
-    for (pcr, expected) in image.registers() {
-        expected.holds(pcr, BANK, pcrs, log)?;
-    }
-    for pcr in EXTERNAL_PCRS {
-        if image.registers().all(|(listed, _)| listed != pcr) {
-            let value = pcrs.get(BANK, pcr).ok_or(QuoteError::NotQuoted(pcr))?;
-            if value != BANK.initial() {
-                return Err(QuoteError::BootRegister { pcr, found: hex::encode(value) });
-            }
-        }
-    }
-    Ok(())
 }

@@ -2,10 +2,7 @@
 
 use backend_api::{ErrorKind, cbor::CborError};
 use evidence_dstack::application::ApplicationError;
-use evidence_event_log::{
-    EventLogError,
-    runtime::{RuntimeLogError, UnknownVersion},
-};
+use evidence_event_log::EventLogError;
 use evidence_json::JsonError;
 use evidence_snp::Error as ReportError;
 use evidence_tdx::Error as TdQuoteError;
@@ -40,7 +37,7 @@ pub enum Error {
     /// The quote's signer is no key of Azure's template.
     #[error("quote names another signer than the attestation key that a vTPM of Azure makes by its template")]
     AkNotOfTemplate,
-    /// The application's events are not those of a guest.
+    /// The runtime events are not those of the register, or name no application.
     #[error(transparent)]
     Application(#[from] ApplicationError),
     /// No image of the relying party has these registers.
@@ -52,14 +49,6 @@ pub enum Error {
     /// The boot log is not in its format.
     #[error(transparent)]
     BootLog(#[from] EventLogError),
-    /// A version of runtime events that is not known.
-    #[error(transparent)]
-    EventVersion(#[from] UnknownVersion),
-    /// Runtime events and a boot that is known by its PCR14.
-    #[error(
-        "there are runtime events, and PCR14 is one of the boot's in the image that the relying party lists"
-    )]
-    EventsInBootRegister,
     /// A report of the paravisor that is not in its format.
     #[error("expected a report of the paravisor, and in it {0}")]
     Hcl(&'static str),
@@ -102,14 +91,6 @@ pub enum Error {
     /// The policy does not say what Evidence of the profile raw is like.
     #[error("evidence is of the profile raw, and the policy has no section backend.azure.raw")]
     RawNotNamed,
-    /// PCR14 does not hold what the runtime events lead to.
-    #[error("the runtime events lead to PCR14 {replayed}, the quote says {quoted}")]
-    ReplayMismatch {
-        /// From the events, hex.
-        replayed: String,
-        /// In the quote, hex.
-        quoted: String,
-    },
     /// The SNP report, or what vouches for it.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -119,9 +100,6 @@ pub enum Error {
     /// The runtime data are not in their format.
     #[error(transparent)]
     RuntimeData(#[from] JsonError),
-    /// The runtime events are above their limits.
-    #[error(transparent)]
-    RuntimeLog(#[from] RuntimeLogError),
     /// The paravisor's report is of another challenge, or older than this guest's request.
     #[error("user-data of the paravisor's report is {0}, expected what the challenge makes it")]
     UserData(&'static str),
@@ -175,6 +153,7 @@ impl Error {
     /// The kind, as [`backend_api::Error`] reports it.
     pub(crate) const fn kind(&self) -> ErrorKind {
         match self {
+            Self::Application(error) => error.kind(),
             Self::Payload(error) => error.kind(),
             Self::Report(error) => error.kind(),
             Self::TdQuote(error) => error.kind(),
@@ -182,12 +161,10 @@ impl Error {
             Self::AkCertificateMissing | Self::AkCertificateSubject(_) => ErrorKind::UntrustedIssuer,
             Self::AkCertificateOtherKey
             | Self::AkNotOfTemplate
-            | Self::EventsInBootRegister
             | Self::OtherTdReport(_)
             | Self::RuntimeDataHash
             | Self::TdRegister(_) => ErrorKind::InconsistentEvidence,
             Self::UserData(_) => ErrorKind::ChallengeMismatch,
-            Self::ReplayMismatch { .. } => ErrorKind::EventLogMismatch,
             Self::BootUnknown(_)
             | Self::BootUnlisted
             | Self::MeasurementNotListed(_)
@@ -196,19 +173,16 @@ impl Error {
             | Self::VmConfigurationStale => ErrorKind::PolicyViolation,
             Self::TooLarge { .. } => ErrorKind::LimitExceeded,
             Self::AkKeyWeak
-            | Self::EventVersion(_)
             | Self::HclHashType(_)
             | Self::HclReportType { .. }
             | Self::HclVersion(_)
             | Self::MediaType(_) => ErrorKind::UnsupportedEvidence,
             Self::AkKeyMissing
             | Self::AkKeyTwice
-            | Self::Application(_)
             | Self::BootLog(_)
             | Self::Hcl(_)
             | Self::HclSignature
             | Self::RuntimeData(_)
-            | Self::RuntimeLog(_)
             | Self::TdQuotePresence { .. }
             | Self::TdReport => ErrorKind::MalformedEvidence,
         }

@@ -29,7 +29,7 @@ use backend_api::{
 pub use bind::checks as bind_checks;
 pub use error::Error;
 pub use evidence::{AzureEvidence, MAX_AK_CERTIFICATE, MAX_CERTIFICATES, MAX_PAYLOAD};
-pub use policy::{Image, LaunchPolicy, MICROSOFT_ID_KEYS, Policy, RawPolicy, VmConfigurationPolicy};
+pub use policy::{LaunchPolicy, MICROSOFT_ID_KEYS, Policy, RawPolicy, VmConfigurationPolicy};
 pub use profile::{Profile, Tee, V1_PCRS, kind_of, media_type, v1_extra_data};
 pub use runtime_data::RuntimeData;
 
@@ -73,7 +73,11 @@ static DESCRIPTOR: Descriptor = Descriptor {
     ],
     attester: if cfg!(feature = "attester") { AttesterRole::Present } else { AttesterRole::Absent },
     runtime: RuntimeMechanism::Registers { registers: &[Register { name: "PCR14", hash: "sha256" }] },
-    bind_checks: &[bind::checks::ALL, evidence_dstack::application::checks::ALL],
+    bind_checks: &[
+        bind::checks::ALL,
+        evidence_dstack::runtime::checks::ALL,
+        evidence_dstack::application::checks::ALL,
+    ],
     trust_anchors: verify::trust_anchors,
 };
 

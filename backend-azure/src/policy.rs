@@ -1,12 +1,12 @@
 //! What a relying party asks of Azure's confidential VMs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use backend_api::{ErrorKind, Result};
 use evidence_dstack::application::Phase;
 use evidence_event_log::Bank;
 use evidence_ledger::Hex;
-use evidence_tpm::boot::Expected;
+use evidence_tpm::boot::{Image, ImageRules, validate_images};
 use serde::Deserialize;
 
 /// SHA-384 digests of Microsoft's ID keys, which sign the launch of Azure's paravisors: from Microsoft's attestation policies, as
@@ -19,17 +19,11 @@ pub const MICROSOFT_ID_KEYS: [&str; 4] = [
     "942fd93ebde6ea7a96efadeafc60f1c6b3d10e703b1dafd7555b92f7f3d32d0e006767648cba5b102af3d65756af4177",
 ];
 
-/// The registers that an image must list: drivers that firmware or boot loader ran, which can change what is loaded after them (2),
-/// boot loader and kernel (4), initrd (9), the sections of a unified kernel image (11).
-const REQUIRED_PCRS: [u8; 4] = [2, 4, 9, 11];
-
-/// What comes from outside of an image: what a boot loader was told (8), command lines, credentials and add-ons of a unified kernel
-/// image (12), extensions of its system (13; systemd-stub). They must be quoted, and empty where an image does not list them.
-pub(crate) const EXTERNAL_PCRS: [u8; 3] = [8, 12, 13];
-
-/// Registers that prove nothing of a boot: 10 is of a kernel that measures files, 16 and 23 can be reset, 17 to 22 are of another
-/// launch.
-const NO_BOOT_PCRS: [u8; 9] = [10, 16, 17, 18, 19, 20, 21, 22, 23];
+/// What is asked of an image. It lists drivers that firmware or boot loader ran, which can change what is loaded after them (2),
+/// boot loader and kernel (4), initrd (9), the sections of a unified kernel image (11). From outside of it come what a boot loader
+/// was told (8), command lines, credentials and add-ons of a unified kernel image (12), extensions of its system (13; systemd-stub).
+pub(crate) static IMAGE_RULES: ImageRules =
+    ImageRules { bank: Bank::Sha256, required: &[2, 4, 9, 11], external: &[8, 12, 13] };
 
 /// The section `[backend.azure]` of an appraisal policy.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -82,28 +76,11 @@ pub struct VmConfigurationPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct LaunchPolicy {
-    /// Images, one of which the guest must have booted. Without them no boot is known, and no identity is bound.
+    /// Images, one of which the guest must have booted, by registers in the bank of SHA-256. Without them no boot is known, and no
+    /// identity is bound. 2, 4, 9 and 11 are needed; 8, 12 and 13 are empty unless they are listed.
     pub images: Option<Vec<Image>>,
     /// How far the guest has come: `ready` if absent, and then a guest may also have extended nothing at all.
     pub phase: Option<Phase>,
-}
-
-/// One of `[[backend.azure.launch.images]]`: an image, by the registers that its boot leads to.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Image {
-    /// What it is called in the identity: SHA-256 of its checksum file.
-    pub os_image_hash: Option<Hex<32>>,
-    /// What each register must hold in the bank of SHA-256: by number. 2, 4, 9 and 11 are needed; 8, 12 and 13 are empty unless
-    /// they are listed.
-    pub pcrs: BTreeMap<String, Expected>,
-}
-
-impl Image {
-    /// The registers by their numbers, which [`Policy`] has read before.
-    pub(crate) fn registers(&self) -> impl Iterator<Item = (u8, &Expected)> {
-        self.pcrs.iter().filter_map(|(pcr, expected)| Some((register(pcr)?, expected)))
-    }
 }
 
 /// The section `[backend.azure.raw]`: what other tools' quotes must be like, on the relying party's own word.
@@ -154,7 +131,10 @@ impl Policy {
                 "vmpl is 0 alone: a report of another level is not the paravisor's".to_owned(),
             ));
         }
-        policy.launch.validate().map_err(invalid)?;
+        if let Some(images) = &policy.launch.images {
+            validate_images(images, &IMAGE_RULES, |image| &image.pcrs)
+                .map_err(|error| invalid(error.to_string()))?;
+        }
         let registers = policy.raw.as_ref().and_then(|raw| raw.pcrs.as_ref());
         if registers.is_some_and(|pcrs| pcrs.is_empty() || pcrs.iter().any(|pcr| *pcr > 23)) {
             return Err(invalid("raw.pcrs lists registers from 0 to 23, at least one".to_owned()));
@@ -170,32 +150,4 @@ impl Policy {
         });
         self.report.id_keys.get_or_insert_with(|| keys.collect::<BTreeSet<_>>());
     }
-}
-
-impl LaunchPolicy {
-    fn validate(&self) -> std::result::Result<(), String> {
-        let Some(images) = &self.images else { return Ok(()) };
-        if images.is_empty() {
-            return Err("the list images is empty: leave the key out, or list what is allowed".to_owned());
-        }
-        for image in images {
-            if let Some(pcr) = image.pcrs.keys().find(|pcr| register(pcr).is_none()) {
-                return Err(format!("{pcr:?} is no register of a boot: expected 0 to 9 or 11 to 15"));
-            }
-            let listed: BTreeSet<u8> = image.registers().map(|(pcr, _)| pcr).collect();
-            if let Some(pcr) = REQUIRED_PCRS.iter().find(|pcr| !listed.contains(pcr)) {
-                return Err(format!("an image does not list pcr {pcr}: 2, 4, 9 and 11 are needed"));
-            }
-            if image.registers().any(|(pcr, expected)| !expected.is_satisfiable(pcr, Bank::Sha256)) {
-                return Err("a register of an image has no value, one that is not 32 bytes, or gpt where no log tells".to_owned());
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A register of a boot by its number in decimal, without leading zeros.
-fn register(text: &str) -> Option<u8> {
-    let pcr = text.parse().ok().filter(|pcr: &u8| *pcr < 24 && pcr.to_string() == text)?;
-    (!NO_BOOT_PCRS.contains(&pcr)).then_some(pcr)
 }

@@ -99,26 +99,16 @@ fn failed(error: DeviceError<AttesterError>) -> ApiError {
     .in_backend(ID)
 }
 
-/// From the kernel, or from the guest device where the kernel has no interface of its own.
 fn collect_from(root: &Path, request: &CollectRequest) -> Result<SnpEvidence, AttesterError> {
     let challenge = request.challenge.as_bytes();
     let check = |report: &[u8]| {
         let report = Report::parse(report).map_err(AttesterError::Report)?;
         if report.report_data == *challenge { Ok(()) } else { Err(AttesterError::OtherChallenge) }
     };
-    let reports = root.join(tsm::REPORTS);
-    let (report, table) = if reports.exists() {
-        let request = tsm::Request { deadline: request.deadline, ..tsm::Request::snp(*challenge, VMPL) };
-        let report = tsm::collect(&reports, &request, |report| check(&report.outblob))?;
-        (report.outblob, report.auxblob)
-    } else {
-        let answer = snp::extended_report(&root.join(snp::DEVICE), challenge, VMPL)?;
-        check(&answer.report)?;
-        (answer.report, answer.certificates)
-    };
-    let tables: Vec<Vec<u8>> = table.into_iter().collect();
+    let answer = snp::report(root, challenge, VMPL, request.deadline, check)?;
+    let tables: Vec<Vec<u8>> = answer.certificates.into_iter().collect();
     let certificates = read_certificates(&tables).map_err(AttesterError::Certificates)?;
-    let mut evidence = SnpEvidence::new(report, certificates);
+    let mut evidence = SnpEvidence::new(answer.report, certificates);
     if let Some(text) = read_if_present(&root.join(SYS_CONFIG), MAX_CONFIG)? {
         let config = VmConfig::read(&text)?;
         evidence.mr_config = config.mr_config.clone().filter(|document| !document.is_empty());

@@ -191,8 +191,7 @@ fn snapshot(root: &Path) -> Result<Option<Snapshot>, AttesterError> {
     }
 }
 
-/// A quote that passed `check`, without padding: from the kernel, or from the host's service where the kernel has no
-/// interface for it.
+/// A quote that passed `check`, without padding.
 fn quote(
     root: &Path,
     request: &CollectRequest,
@@ -200,15 +199,6 @@ fn quote(
 ) -> Result<Vec<u8>, AttesterError> {
     let challenge = request.challenge.as_bytes();
     let check = |bytes: &[u8]| check(&Quote::parse(Quote::trim_padding(bytes)?)?);
-    let reports = root.join(tsm::REPORTS);
-    let bytes = if reports.exists() {
-        let request = tsm::Request { deadline: request.deadline, ..tsm::Request::tdx(*challenge) };
-        let report = tsm::collect(&reports, &request, |report| check(&report.outblob))?;
-        report.outblob
-    } else {
-        let bytes = tdx::quote_by_vsock(root, challenge, request.deadline)?;
-        check(&bytes)?;
-        bytes
-    };
+    let bytes = tdx::quote(root, challenge, request.deadline, check)?;
     Ok(Quote::trim_padding(&bytes)?.to_vec())
 }

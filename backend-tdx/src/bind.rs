@@ -11,8 +11,9 @@ use evidence_dstack::{
     boot_info::{TdRegisters, tdx_device_id, tdx_mr_aggregated, tdx_mr_system},
     image::{ImageMaterial, TDX_MEASUREMENT},
     mr_config::MrConfigId,
+    runtime::{EventRegister, RuntimeEvents},
 };
-use evidence_event_log::runtime::{RuntimeEvent, RuntimeLog};
+use evidence_event_log::Bank;
 use evidence_ledger::Hex;
 use evidence_tdx::{
     TdReport,
@@ -28,7 +29,7 @@ use crate::{
 };
 
 /// The checks that `bind_runtime` makes, in order; between them and [`checks::known`] those of
-/// [`evidence_dstack::application::checks`].
+/// [`evidence_dstack::runtime::checks`] and [`evidence_dstack::application::checks`].
 pub mod checks {
     backend_api::checks! {
         BOOT_LOG = "boot-log":
@@ -43,10 +44,6 @@ pub mod checks {
             "the boot log names the digests of the three ACPI files", "dstack TDX lite attestation";
         LAUNCH_MEASUREMENT = "launch-measurement":
             "the claimed launch gives exactly the quote's MRTD, RTMR0, RTMR1 and RTMR2", "dstack TDX lite attestation";
-        RUNTIME_LOG = "runtime-log":
-            "the runtime events are within their limits", "dstack runtime events";
-        RUNTIME_REPLAY = "runtime-replay":
-            "RTMR3 holds what the runtime events replay to, each digest made of the event itself", "dstack runtime events";
     }
 
     /// The checks behind those of [`evidence_dstack::application::checks`].
@@ -274,9 +271,15 @@ impl Binder {
         policy: &LaunchPolicy,
         report: &TdReport,
     ) -> Result<Option<Application>, Failed<Error>> {
-        let log = self.runtime_log(evidence, report)?;
-        if log.events().is_empty() && policy.phase.is_none() {
-            Application::not_read(&mut self.ledger, "RTMR3 holds no event");
+        let [.., rtmr3] = &report.rtmrs;
+        let register = EventRegister { name: "RTMR3", bank: Bank::Sha384, value: Some(rtmr3) };
+        let events = RuntimeEvents {
+            events: &evidence.runtime_events,
+            registers: Some(&[register]),
+            phase: policy.phase,
+        };
+        let application = events.application(&mut self.ledger).map_err(|failed| failed.map(Error::from))?;
+        let Some(application) = application else {
             if policy.mr_config_id_forms.is_some() {
                 self.ledger.verify(checks::known::MR_CONFIG_ID, Err(Error::MrConfigIdUnbound))?;
             } else {
@@ -284,30 +287,10 @@ impl Binder {
                     .not_performed(checks::known::MR_CONFIG_ID, "there is no application to compare it with");
             }
             return Ok(None);
-        }
+        };
         self.link("quote", "runtime events", "RTMR3");
-        let application = Application::read(&log, policy.phase.unwrap_or_default(), &mut self.ledger);
-        let application = application.map_err(|failed| failed.map(Error::from))?;
         self.config_id(&application, evidence.mr_config.as_deref(), policy, report)?;
         Ok(Some(application))
-    }
-
-    fn runtime_log(
-        &mut self,
-        evidence: &TdxEvidence,
-        report: &TdReport,
-    ) -> Result<RuntimeLog, Failed<Error>> {
-        let events: Result<Vec<RuntimeEvent>, Error> =
-            evidence.runtime_events.iter().map(|event| Ok(RuntimeEvent::try_from(event)?)).collect();
-        let log = events.and_then(|events| Ok(RuntimeLog::new(events)?));
-        let log = self.ledger.record(checks::RUNTIME_LOG, log)?;
-        let (replayed, [.., quoted]) = (log.replay_sha384(), &report.rtmrs);
-        self.ledger.require(checks::RUNTIME_REPLAY, replayed == *quoted, || Error::ReplayMismatch {
-            register: "RTMR3",
-            replayed: hex::encode(replayed),
-            quoted: hex::encode(quoted),
-        })?;
-        Ok(log)
     }
 
     fn config_id(

@@ -5,17 +5,14 @@ use evidence_dstack::{
     application::ApplicationError, image::ImageError, mr_config::MrConfigIdError,
     tdx_measurement::TdxMeasurementError, vm_config::VmConfigError,
 };
-use evidence_event_log::{
-    EventLogError,
-    runtime::{RuntimeLogError, UnknownVersion},
-};
+use evidence_event_log::EventLogError;
 use evidence_tdx::{Error as QuoteError, launch::LaunchError};
 
 /// Why Evidence was refused, in detail. [`backend_api::Error::detail`] gives it back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The runtime events name no application.
+    /// The runtime events are not those of the register, or name no application.
     #[error(transparent)]
     Application(#[from] ApplicationError),
     /// The log does not name the three ACPI files.
@@ -35,9 +32,6 @@ pub enum Error {
     /// A document that nothing commits to.
     #[error("the evidence has a configuration document, and MRCONFIGID does not commit to one")]
     DocumentUncommitted,
-    /// A version of runtime events that is not known.
-    #[error(transparent)]
-    EventVersion(#[from] UnknownVersion),
     /// The image's documents do not hold together.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -139,9 +133,6 @@ pub enum Error {
         /// In the quote, hex.
         quoted: String,
     },
-    /// The runtime events are not those of a guest.
-    #[error(transparent)]
-    RuntimeLog(#[from] RuntimeLogError),
     /// The image's measurement document is not in its format.
     #[error(transparent)]
     TdxMeasurement(#[from] TdxMeasurementError),
@@ -162,6 +153,7 @@ impl Error {
     /// The kind, as [`backend_api::Error`] reports it.
     pub(crate) const fn kind(&self) -> ErrorKind {
         match self {
+            Self::Application(error) => error.kind(),
             Self::Quote(error) => error.kind(),
             Self::Payload(error) => error.kind(),
             Self::MeasurementNotListed(_)
@@ -178,16 +170,12 @@ impl Error {
             | Self::LaunchMismatch { .. }
             | Self::MrConfigId(_) => ErrorKind::InconsistentEvidence,
             Self::TooManyBootEvents { .. } => ErrorKind::LimitExceeded,
-            Self::EventType(_) | Self::EventVersion(_) | Self::MediaType { .. } | Self::NotTdx(_) => {
-                ErrorKind::UnsupportedEvidence
-            }
-            Self::Application(_)
-            | Self::BootLog(_)
+            Self::EventType(_) | Self::MediaType { .. } | Self::NotTdx(_) => ErrorKind::UnsupportedEvidence,
+            Self::BootLog(_)
             | Self::BootRegister(_)
             | Self::Launch(_)
             | Self::Length { .. }
             | Self::NotOnlyAcpi
-            | Self::RuntimeLog(_)
             | Self::TdxMeasurement(_)
             | Self::VmConfig(_) => ErrorKind::MalformedEvidence,
         }

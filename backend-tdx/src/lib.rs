@@ -25,8 +25,8 @@ use backend_api::{
 pub use bind::checks as bind_checks;
 pub use error::Error;
 pub use evidence::{BootEvent, BootLog, LaunchEvidence, MAX_PAYLOAD, TdxEvidence};
-use evidence_dstack::application;
 pub use evidence_dstack::application::Phase;
+use evidence_dstack::{application, runtime};
 pub use evidence_event_log::runtime::LoggedEvent;
 pub use launch_inputs::LaunchDocument;
 pub use policy::{LaunchPolicy, Policy};
@@ -48,7 +48,12 @@ static DESCRIPTOR: Descriptor = Descriptor {
     }],
     attester: if cfg!(feature = "attester") { AttesterRole::Present } else { AttesterRole::Absent },
     runtime: RuntimeMechanism::Registers { registers: &[Register { name: "RTMR3", hash: "sha384" }] },
-    bind_checks: &[bind::checks::ALL, application::checks::ALL, bind::checks::known::ALL],
+    bind_checks: &[
+        bind::checks::ALL,
+        runtime::checks::ALL,
+        application::checks::ALL,
+        bind::checks::known::ALL,
+    ],
     trust_anchors: verify::trust_anchors,
 };
 

@@ -6,11 +6,13 @@
 
 use std::fs::OpenOptions;
 use std::path::Path;
+use std::time::Duration;
 
 use evidence_ledger::ErrorKind;
 
 use crate::io::IoFailure;
 use crate::ioctl::{self, CERTIFICATES_LEN};
+use crate::tsm::{self, TsmError};
 
 /// The guest device, below the guest's root.
 pub const DEVICE: &str = "dev/sev-guest";
@@ -29,7 +31,7 @@ const INVALID_LEN: u32 = 1;
 pub struct ExtendedReport {
     /// ATTESTATION_REPORT, 1,184 bytes.
     pub report: Vec<u8>,
-    /// The host's certificate table, zero-padded to 16 KiB; `None` where the host gives none.
+    /// The host's certificate table, perhaps with zeros behind it; `None` where the host gives none.
     pub certificates: Option<Vec<u8>>,
 }
 
@@ -73,6 +75,31 @@ impl SnpError {
     }
 }
 
+/// The report that carries `report_data`, at `vmpl`, and the host's certificates: from the kernel, or from the guest device where the
+/// kernel has no interface of its own. `check` sees the report before the caller does. Blocks, by the kernel's interface at most
+/// until `deadline`.
+///
+/// # Errors
+///
+/// [`TsmError`], [`SnpError`], or what `check` returned.
+pub fn report<E: From<TsmError> + From<SnpError>>(
+    root: &Path,
+    report_data: &[u8; 64],
+    vmpl: u8,
+    deadline: Duration,
+    check: impl FnOnce(&[u8]) -> Result<(), E>,
+) -> Result<ExtendedReport, E> {
+    let reports = root.join(tsm::REPORTS);
+    if reports.exists() {
+        let request = tsm::Request { deadline, ..tsm::Request::snp(*report_data, vmpl) };
+        let report = tsm::collect(&reports, &request, |report| check(&report.outblob))?;
+        return Ok(ExtendedReport { report: report.outblob, certificates: report.auxblob });
+    }
+    let answer = extended_report(&root.join(DEVICE), report_data, vmpl)?;
+    check(&answer.report)?;
+    Ok(answer)
+}
+
 /// The report that carries `report_data`, at `vmpl`, and the host's certificates, from `device` ([`DEVICE`]
 /// below the guest's root). Whether the report carries it is the caller's to check. Blocks.
 ///
@@ -95,13 +122,13 @@ pub fn extended_report(device: &Path, report_data: &[u8; 64], vmpl: u8) -> Resul
     if halves(answer.exit_info) == [0, INVALID_LEN] {
         return Err(SnpError::CertificatesTooLong);
     }
-    let report = report(answer.response.as_slice())?;
+    let report = received(answer.response.as_slice())?;
     let empty = answer.certificates.iter().all(|byte| *byte == 0);
     Ok(ExtendedReport { report, certificates: (!empty).then(|| answer.certificates.to_vec()) })
 }
 
 /// The report of MSG_REPORT_RSP.
-fn report(response: &[u8]) -> Result<Vec<u8>, SnpError> {
+fn received(response: &[u8]) -> Result<Vec<u8>, SnpError> {
     let word = |offset: usize| {
         let bytes = response.get(offset..).and_then(<[u8]>::first_chunk);
         bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes))
@@ -131,11 +158,11 @@ mod tests {
         let mut response = vec![0; 4000];
         response[4..8].copy_from_slice(&1184_u32.to_le_bytes());
         response[32..1216].fill(7);
-        assert_eq!(report(&response).unwrap(), [7; 1184]);
+        assert_eq!(received(&response).unwrap(), [7; 1184]);
         response[4] = 0;
-        assert_eq!(report(&response), Err(SnpError::ReportLength(0x400)));
+        assert_eq!(received(&response), Err(SnpError::ReportLength(0x400)));
         response[0] = 0x16;
-        assert_eq!(report(&response), Err(SnpError::Status(0x16)));
+        assert_eq!(received(&response), Err(SnpError::Status(0x16)));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::ioctl;
 use crate::qgs::{self, QgsError};
 use crate::register::{Register, RegisterError};
 use crate::tdreport::{TdReport, TdReportError};
+use crate::tsm::{self, TsmError};
 
 /// The guest device, below the guest's root.
 pub const DEVICE: &str = "dev/tdx_guest";
@@ -144,6 +145,29 @@ impl QuoteError {
             Self::Report(_) => ErrorKind::MalformedEvidence,
         }
     }
+}
+
+/// A quote that commits to `reportdata`, perhaps with zeros behind it: from the kernel, or from the host's service where the kernel
+/// has no interface for it. `check` sees it before the caller does. Blocks, at most until `deadline` and as long as one access to the
+/// device takes.
+///
+/// # Errors
+///
+/// [`TsmError`], [`QuoteError`], or what `check` returned.
+pub fn quote<E: From<TsmError> + From<QuoteError>>(
+    root: &Path,
+    reportdata: &[u8; 64],
+    deadline: Duration,
+    check: impl FnOnce(&[u8]) -> Result<(), E>,
+) -> Result<Vec<u8>, E> {
+    let reports = root.join(tsm::REPORTS);
+    if reports.exists() {
+        let request = tsm::Request { deadline, ..tsm::Request::tdx(*reportdata) };
+        return Ok(tsm::collect(&reports, &request, |report| check(&report.outblob))?.outblob);
+    }
+    let quote = quote_by_vsock(root, reportdata, deadline)?;
+    check(&quote)?;
+    Ok(quote)
 }
 
 /// A quote that commits to `reportdata`, from the host's quote generation service by vsock: for kernels that

@@ -7,6 +7,7 @@
 //! Sources: TPM 2.0 Library, revision 1.59, parts 2 and 3.
 
 mod error;
+mod guest;
 mod pcr;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,7 @@ use tss_esapi::{Context, TctiNameConf};
 
 pub use error::TpmError;
 use error::{UNEXPECTED, failed};
+pub use guest::{RUNTIME_PCR, TpmGuest};
 pub use pcr::Pcr;
 
 /// The devices, below the guest's root, the better one first: the kernel's resource manager lets several

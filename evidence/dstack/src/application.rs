@@ -1,8 +1,8 @@
 //! The application that a guest's runtime events name, whatever register they were extended into.
 
 use evidence_event_log::launch::{Launch, LaunchError};
-use evidence_event_log::runtime::{RuntimeLog, RuntimeLogError};
-use evidence_ledger::{Failed, Ledger};
+use evidence_event_log::runtime::{RuntimeLog, RuntimeLogError, UnknownVersion};
+use evidence_ledger::{ErrorKind, Failed, Ledger};
 use serde::Deserialize;
 
 use crate::hash::sha256;
@@ -24,6 +24,11 @@ pub mod checks {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApplicationError {
+    /// Runtime events, and a boot that is known by the register that they would be in.
+    #[error(
+        "there are runtime events, and their register is one of the boot's in the image that the relying party lists"
+    )]
+    BootRegister,
     /// The key provider's event is not in its format.
     #[error("expected a key-provider event of the form {{\"name\":...,\"id\":\"<hex>\"}}")]
     KeyProviderFormat,
@@ -39,6 +44,39 @@ pub enum ApplicationError {
     /// The guest has not come as far, or its events are not those of a launch.
     #[error(transparent)]
     Log(#[from] RuntimeLogError),
+    /// A register of runtime events that was not signed.
+    #[error("{0}, which holds the runtime events, is not quoted")]
+    NotQuoted(&'static str),
+    /// A register does not hold what the runtime events lead to.
+    #[error("the runtime events lead to {register} {replayed}, the quote says {signed}")]
+    Replay {
+        /// The register.
+        register: &'static str,
+        /// From the events, hex.
+        replayed: String,
+        /// What was signed, hex.
+        signed: String,
+    },
+    /// A version of runtime events that is not known.
+    #[error(transparent)]
+    Version(#[from] UnknownVersion),
+}
+
+impl ApplicationError {
+    /// What kind of failure it is.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::BootRegister => ErrorKind::InconsistentEvidence,
+            Self::Replay { .. } => ErrorKind::EventLogMismatch,
+            Self::NotQuoted(_) | Self::Version(_) => ErrorKind::UnsupportedEvidence,
+            Self::KeyProviderFormat
+            | Self::KeyProviderName(_)
+            | Self::KmsWithoutId
+            | Self::Launch(_)
+            | Self::Log(_) => ErrorKind::MalformedEvidence,
+        }
+    }
 }
 
 /// How far a guest has come, as a policy says it.

@@ -17,6 +17,7 @@ pub mod cmdline;
 pub mod events;
 pub mod image;
 pub mod mr_config;
+pub mod runtime;
 pub mod snp_measurement;
 pub mod tdx_measurement;
 pub mod vm_config;

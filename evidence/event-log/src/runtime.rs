@@ -10,7 +10,7 @@ pub use lines::MAX_TEXT_LEN;
 pub use log::{LaunchEvents, MAX_EVENTS, MAX_LOG_LEN, MAX_PAYLOAD_LEN, RuntimeLog, RuntimeLogError};
 pub use logged::{LoggedEvent, UnknownVersion};
 
-use crate::hash::{sha256, sha384};
+use crate::hash::{sha256, sha384, sha512};
 
 /// The event type of every runtime event, in both digest versions.
 pub const RUNTIME_EVENT_TYPE: u32 = 0x0800_0001;
@@ -59,6 +59,12 @@ impl RuntimeEvent {
     #[must_use]
     pub fn sha384(&self) -> [u8; 48] {
         self.hash(sha384)
+    }
+
+    /// The digest extended into a SHA-512 register.
+    #[must_use]
+    pub fn sha512(&self) -> [u8; 64] {
+        self.hash(sha512)
     }
 
     /// Without a copy of the payload where none is needed.

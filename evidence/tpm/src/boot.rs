@@ -3,10 +3,14 @@
 //! A register is known by its value, or by the exact list of the events that made it: the list is complete, so that nothing can
 //! have been booted before, between or after them.
 
+mod image;
+
 use std::collections::BTreeSet;
 
 use evidence_event_log::{Bank, EventLog, EventType};
 use serde::Deserialize;
+
+pub use image::{ExpectedPcrs, Image, ImageError, ImageRules, booted, validate_images};
 
 use crate::{Error, Pcrs};
 

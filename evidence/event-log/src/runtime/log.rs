@@ -1,9 +1,10 @@
 //! A log of runtime events, what it replays to, and which of its events are the launch's.
 
 use super::RuntimeEvent;
+use crate::Bank;
 use crate::launch::names::{BOOT_MR_DONE, INIT_SCRIPT_HASH, SYSTEM_READY};
 use crate::launch::{MAX_INIT_SCRIPTS, is_known};
-use crate::replay::{replay_sha256, replay_sha384};
+use crate::replay::{replay_sha256, replay_sha384, replay_sha512};
 
 /// The most events of a log.
 pub const MAX_EVENTS: usize = 16_384;
@@ -158,6 +159,16 @@ impl RuntimeLog {
     #[must_use]
     pub fn replay_sha384(&self) -> [u8; 48] {
         replay_sha384(self.events.iter().map(RuntimeEvent::sha384))
+    }
+
+    /// The value of a register of `bank` after all events.
+    #[must_use]
+    pub fn replay(&self, bank: Bank) -> Vec<u8> {
+        match bank {
+            Bank::Sha256 => self.replay_sha256().to_vec(),
+            Bank::Sha384 => self.replay_sha384().to_vec(),
+            Bank::Sha512 => replay_sha512(self.events.iter().map(RuntimeEvent::sha512)).to_vec(),
+        }
     }
 
     /// The value of a SHA-256 register after the first event `name`, which it includes; `None` without one.
