@@ -13,7 +13,7 @@ use backend_api::{
 use evidence_attester::{
     DeviceError, IoFailure, JournalError, device,
     dmi::Cloud,
-    tpm::{RUNTIME_PCR, Tpm, TpmError, TpmGuest},
+    tpm::{Key, RUNTIME_PCR, Tpm, TpmError, TpmGuest},
 };
 use evidence_tdx::{Error as TdQuoteError, Quote};
 use evidence_tpm::{boot::compare, without_padding};
@@ -244,7 +244,7 @@ fn quote_and_log(
     let tpm = Arc::new(Mutex::new(tpm));
     let snapshot = guest.snapshot::<AttesterError>(&tpm, &mut [])?;
     let mut tpm = tpm.lock().unwrap_or_else(PoisonError::into_inner);
-    let quoted = tpm.quote(AK, extra_data, BANK, &V1_PCRS)?;
+    let quoted = tpm.quote(Key::Persistent(AK), extra_data, BANK, &V1_PCRS)?;
     let mut evidence = AzureEvidence::new(Vec::new(), quoted.attest, quoted.signature, quoted.pcrs);
     if let Some(snapshot) = snapshot {
         let logged = snapshot.log.replay_sha256();

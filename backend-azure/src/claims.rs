@@ -4,7 +4,7 @@ use backend_api::Claims;
 use evidence_snp::VerifiedReport;
 use evidence_tdx::VerifiedQuote as VerifiedTdQuote;
 use evidence_tpm::VerifiedQuote;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::runtime_data::RuntimeData;
 
@@ -43,18 +43,5 @@ pub(crate) fn add_vtpm(
     if let Some(subject) = ak_subject {
         details.insert("ak-certificate-subject", subject.into());
     }
-    let clock = quote.clock_info();
-    details.insert(
-        "vtpm-clock",
-        json!({
-            "clock-ms": clock.clock,
-            "reset-count": clock.reset_count,
-            "restart-count": clock.restart_count,
-            "safe": clock.safe,
-        }),
-    );
-    details.insert("vtpm-firmware-version", format!("{:#018x}", quote.firmware_version()).into());
-    let pcrs: Map<String, Value> =
-        quote.pcrs().iter().map(|(_, pcr, value)| (pcr.to_string(), hex::encode(value).into())).collect();
-    details.insert("pcrs", Value::Object(pcrs));
+    details.extend(quote.details());
 }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use evidence_attester::http;
 use evidence_json::{AnyBase64, JsonError, Object};
 use evidence_x509::{Certificate, CertificateError};
 
@@ -68,14 +69,7 @@ pub(crate) struct Imds {
 impl Imds {
     /// The service at `base_url`, each of whose answers takes at most `deadline`.
     pub(crate) fn at(base_url: &str, deadline: Duration) -> Self {
-        // Neither proxies of the environment nor redirections: the service is a host's own address.
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(deadline))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .build();
-        Self { base_url: base_url.trim_end_matches('/').to_owned(), agent: config.into() }
+        Self { base_url: base_url.trim_end_matches('/').to_owned(), agent: http::agent(deadline) }
     }
 
     /// The certificate of the processor's key and those above it, DER (THIM).

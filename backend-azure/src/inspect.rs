@@ -50,7 +50,10 @@ fn content(evidence: &AzureEvidence) -> Value {
     if let Some(quote) = &evidence.td_quote {
         put("td-quote", or_malformed(Quote::parse(quote).map(|quote| evidence_tdx::inspect::quote(&quote))));
     }
-    put("quote", or_malformed(Attest::parse(&evidence.quote).map(|attest| quote(&attest))));
+    put(
+        "quote",
+        or_malformed(Attest::parse(&evidence.quote).map(|attest| evidence_tpm::inspect::quote(&attest))),
+    );
     let signature = Signature::parse(&evidence.signature).map(|signature| signature.hash.algorithm());
     put("signature", or_malformed(signature.map(|hash| json!({ "hash": hash.to_string() }))));
     put("pcrs", evidence.pcrs.iter().map(|value| Value::from(hex::encode(value))).collect());
@@ -64,7 +67,10 @@ fn content(evidence: &AzureEvidence) -> Value {
         certificates.into_iter().map(|read| or_malformed(read.map(|it| json!(it.described()))));
     put("certificates", certificates.collect());
     if let Some(log) = &evidence.boot_log {
-        put("boot-log", or_malformed(EventLog::parse(log).map(|log| boot_log(&log))));
+        put(
+            "boot-log",
+            or_malformed(EventLog::parse(log).map(|log| event_log::boot_log(&log, Bank::Sha256))),
+        );
     }
     if !evidence.runtime_events.is_empty() {
         put("runtime-events", event_log::runtime_events(&evidence.runtime_events, Bank::Sha256));
@@ -82,27 +88,6 @@ fn runtime_data(json: &[u8]) -> Value {
             "user-data": data.user_data.map(hex::encode),
         })
     }))
-}
-
-fn quote(attest: &Attest<'_>) -> Value {
-    let selections: Vec<String> = attest.selections.iter().map(ToString::to_string).collect();
-    let clock = attest.clock_info;
-    json!({
-        "qualified-signer": hex::encode(attest.qualified_signer),
-        "extra-data": hex::encode(attest.extra_data),
-        "clock-ms": clock.clock,
-        "reset-count": clock.reset_count,
-        "restart-count": clock.restart_count,
-        "safe": clock.safe,
-        "firmware-version": format!("{:#018x}", attest.firmware_version),
-        "selection": selections,
-        "pcr-digest": hex::encode(attest.pcr_digest),
-    })
-}
-
-fn boot_log(log: &EventLog<'_>) -> Value {
-    let describe = |event| event_log::boot_event(event, &format!("PCR{}", event.register), Bank::Sha256);
-    log.events().iter().map(describe).collect()
 }
 
 fn or_malformed<E: ToString>(read: std::result::Result<Value, E>) -> Value {

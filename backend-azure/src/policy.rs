@@ -132,7 +132,7 @@ impl Policy {
             ));
         }
         if let Some(images) = &policy.launch.images {
-            validate_images(images, &IMAGE_RULES, |image| &image.pcrs)
+            validate_images(images, |image| (&image.pcrs, &IMAGE_RULES))
                 .map_err(|error| invalid(error.to_string()))?;
         }
         let registers = policy.raw.as_ref().and_then(|raw| raw.pcrs.as_ref());

@@ -7,7 +7,7 @@ use backend_api::{
     TrustAnchors, VerifiedEvidence, VerifyInput,
 };
 use evidence_dstack::boot_info::tdx_device_id;
-use evidence_snp::{AMD_PINS, ChainCache, Error as ReportError, VekKind, VerifyReport};
+use evidence_snp::{AMD_PINS, ChainCache, Error as ReportError, VerifyReport};
 use evidence_tdx::{
     Collateral, Error as TdQuoteError, INTEL_PINS, PlatformCache, VerifyQuote as VerifyTdQuote,
 };
@@ -187,7 +187,7 @@ impl Verifier<'_> {
             endorsements: &endorsements,
             revocation_lists: &revocation_lists,
             anchors: &self.input.trust_anchors.pins().collect(),
-            signed_by: VekKind::Vcek,
+            profile: &evidence_snp::AZURE,
             report_data: &hcl.commitment(),
             policy: &self.policy.report,
             at: self.input.at,

@@ -6,7 +6,7 @@ use backend_api::{
     Authority, BindingGraph, EndorsementKind, EndorsementRequest, Error as ApiError, Evidence, Failed,
     Ledger, Result, TrustAnchors, VerifiedEvidence, VerifyInput,
 };
-use evidence_snp::{AMD_PINS, ChainCache, Report, VekKind, VerifiedReport, VerifyReport, kds};
+use evidence_snp::{AMD_PINS, BARE_METAL, ChainCache, Report, VerifiedReport, VerifyReport, kds};
 
 use crate::{DESCRIPTOR, Error, ID, MEDIA_TYPE, Policy, SnpEvidence, claims};
 
@@ -43,7 +43,7 @@ pub(crate) fn verify(input: &VerifyInput<'_>) -> Result<VerifiedEvidence> {
         endorsements: &endorsements,
         revocation_lists: &revocation_lists,
         anchors: &input.trust_anchors.pins().collect(),
-        signed_by: VekKind::Vcek,
+        profile: &BARE_METAL,
         report_data: input.challenge.as_bytes(),
         policy: &policy.report,
         at: input.at,

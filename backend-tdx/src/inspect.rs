@@ -2,7 +2,7 @@
 
 use backend_api::{Error as ApiError, Evidence, Result};
 use evidence_dstack::tdx_measurement::TdxMeasurement;
-use evidence_event_log::{Bank, Event, EventLog, inspect as event_log};
+use evidence_event_log::{Bank, EventLog, inspect as event_log};
 use evidence_tdx::{Quote, fmspc, inspect};
 use evidence_x509::Certificate;
 use serde_json::{Map, Value, json};
@@ -63,17 +63,7 @@ fn boot_log(log: &BootLog) -> Value {
 }
 
 fn ccel(bytes: &[u8]) -> Value {
-    match EventLog::parse(bytes) {
-        Err(error) => malformed(&error),
-        Ok(log) => {
-            let describe = |event: &Event<'_>| {
-                let other = || format!("register {}", event.register);
-                let register = event.rtmr().map_or_else(other, |rtmr| format!("RTMR{rtmr}"));
-                event_log::boot_event(event, &register, Bank::Sha384)
-            };
-            log.events().iter().map(describe).collect()
-        }
-    }
+    EventLog::parse(bytes).map_or_else(|error| malformed(&error), |log| event_log::cc_log(&log))
 }
 
 fn boot_event(event: &BootEvent) -> Value {

@@ -1,7 +1,7 @@
 //! An attestation report: parsed, refused under AMD's roots, and, signed by the lab, taken through every check.
 #![no_main]
 
-use evidence_snp::{Policy, Report, VekKind, VerifyReport, amd_anchors};
+use evidence_snp::{AWS, BARE_METAL, Policy, Report, VerifyReport, amd_anchors};
 use fuzz_targets::{
     amd::{CHAINS, LAB, sign},
     now,
@@ -15,12 +15,12 @@ fuzz_target!(|data: &[u8]| {
     let policy = Policy { danger_accept_unknown_revocation: true, ..Policy::default() };
     let revocation_lists: Vec<&[u8]> = LAB.revocation_lists.iter().map(Vec::as_slice).collect();
     for (_, kind, vek) in &LAB.veks {
-        let signed_by = match kind {
-            lab::amd::VekKind::Vcek => VekKind::Vcek,
-            lab::amd::VekKind::Vlek => VekKind::Vlek,
+        let profile = match kind {
+            lab::amd::VekKind::Vcek => &BARE_METAL,
+            lab::amd::VekKind::Vlek => &AWS,
         };
         // The others fail before the chain, alike for every product.
-        if report.signer_info.signing_key() != signed_by.signing_key() {
+        if report.signer_info.signing_key() != profile.signed_by.signing_key() {
             continue;
         }
         let mut signed = data.to_vec();
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
             endorsements: &[],
             revocation_lists: &revocation_lists,
             anchors: &LAB.anchors,
-            signed_by,
+            profile,
             report_data: &report.report_data,
             policy: &policy,
             at: now(),

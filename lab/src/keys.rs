@@ -11,7 +11,7 @@ use core::marker::PhantomData;
 use std::sync::Arc;
 
 use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384, PrivateKey};
-use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, digest};
+use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, SHA512, digest};
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
@@ -305,6 +305,16 @@ pub fn rsa_spki(modulus: &[u8]) -> Vec<u8> {
     })
 }
 
+/// The DER-encoded SubjectPublicKeyInfo of the P-256 key with these coordinates, 32 bytes each (RFC 5480 §2.1.1): for keys that a TPM
+/// made.
+#[must_use]
+pub fn p256_point_spki(x: &[u8], y: &[u8]) -> Vec<u8> {
+    // What is before the point is the same for every key of the curve.
+    let mut spki = p256_spki("any key of the curve");
+    spki.truncate(spki.len().saturating_sub(64));
+    [&spki[..], x, y].concat()
+}
+
 /// The DER-encoded SubjectPublicKeyInfo of the P-256 key that belongs to `label`: 91 bytes, for what wants an
 /// elliptic-curve key but no signature of it (a KMS root key, or a VEK on the wrong curve).
 #[must_use]
@@ -320,6 +330,11 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// SHA-384 of `bytes`.
 pub(crate) fn sha384(bytes: &[u8]) -> [u8; 48] {
     digest(&SHA384, bytes).as_ref().try_into().expect("SHA-384 has 48 bytes")
+}
+
+/// SHA-512 of `bytes`.
+pub(crate) fn sha512(bytes: &[u8]) -> [u8; 64] {
+    digest(&SHA512, bytes).as_ref().try_into().expect("SHA-512 has 64 bytes")
 }
 
 /// SHA-1 of `bytes`.

@@ -6,6 +6,7 @@ use backend_api::Registration;
 pub const FEATURES: &[(&str, bool)] = &[
     ("azure", cfg!(feature = "azure")),
     ("baremetal-snp", cfg!(feature = "baremetal-snp")),
+    ("gcp", cfg!(feature = "gcp")),
     ("tdx", cfg!(feature = "tdx")),
 ];
 
@@ -16,6 +17,8 @@ pub(crate) static BUILTIN: &[&Registration] = &[
     &backend_azure::REGISTRATION,
     #[cfg(feature = "baremetal-snp")]
     &backend_baremetal_snp::REGISTRATION,
+    #[cfg(feature = "gcp")]
+    &backend_gcp::REGISTRATION,
     #[cfg(feature = "tdx")]
     &backend_tdx::REGISTRATION,
 ];

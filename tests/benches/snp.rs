@@ -19,7 +19,7 @@ use backend_baremetal_snp::{
 };
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use evidence_snp::{
-    Anchors, ChainCache, Pin, Policy, Report, VekKind, VerifyReport,
+    Anchors, ChainCache, Pin, Policy, Report, VerifyReport,
     launch::{Firmware, KernelHashes, LaunchInputs, Vmm, measure},
 };
 use lab::{
@@ -62,7 +62,7 @@ fn report(c: &mut Criterion) {
         endorsements: &[],
         revocation_lists: &[&crl],
         anchors: &anchors,
-        signed_by: VekKind::Vcek,
+        profile: &evidence_snp::BARE_METAL,
         report_data: &CHALLENGE,
         policy: &policy,
         at: now(),

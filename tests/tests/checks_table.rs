@@ -15,6 +15,12 @@ mod azure {
     mod scene;
 }
 
+mod gcp {
+    pub(crate) mod cases;
+    mod payload;
+    mod scene;
+}
+
 mod snp {
     pub(crate) mod cases;
     mod scene;
@@ -94,6 +100,8 @@ fn table() -> String {
     let tdx = tdx::cases::all().map(|case| (case.check, case.defect));
     let azure = azure::cases::all().map(|case| (case.check, case.defect));
     let azure = Section::of(&backend_azure::Azure::default(), azure.collect());
+    let gcp = gcp::cases::all().map(|case| (case.check, case.defect));
+    let gcp = Section::of(&backend_gcp::Gcp::default(), gcp.collect());
     let appraisal = Section {
         title: "appraisal, for every backend",
         checks: registry::checks::ALL.iter().collect(),
@@ -104,6 +112,7 @@ fn table() -> String {
         Section::of(&backend_tdx::Tdx::default(), tdx.collect()),
         // Of the processor's report it makes those above.
         azure.without(&[evidence_snp::checks::ALL, evidence_tdx::checks::ALL]),
+        gcp.without(&[evidence_snp::checks::ALL, evidence_tdx::checks::ALL]),
         appraisal,
     ] {
         section.write(&mut text);

@@ -4,6 +4,8 @@
 mod deadline;
 pub mod device;
 pub mod dmi;
+#[cfg(feature = "http")]
+pub mod http;
 mod io;
 mod ioctl;
 pub mod journal;

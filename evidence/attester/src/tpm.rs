@@ -21,14 +21,14 @@ use tss_esapi::handles::{
     KeyHandle, NvIndexHandle, NvIndexTpmHandle, ObjectHandle, PcrHandle, PersistentTpmHandle, TpmHandle,
 };
 use tss_esapi::interface_types::algorithm::HashingAlgorithm;
-use tss_esapi::interface_types::resource_handles::{NvAuth, Provision};
+use tss_esapi::interface_types::resource_handles::{Hierarchy, NvAuth, Provision};
 use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::structures::{
     CapabilityData, Data, Digest, DigestValues, MaxNvBuffer, NvPublic, PcrSelection, PcrSelectionList,
-    PcrSlot, SignatureScheme,
+    PcrSlot, Public, SignatureScheme,
 };
 use tss_esapi::tcti_ldr::DeviceConfig;
-use tss_esapi::traits::Marshall as _;
+use tss_esapi::traits::{Marshall as _, UnMarshall as _};
 use tss_esapi::tss2_esys::{TPMA_NV, TPMI_ALG_HASH};
 use tss_esapi::{Context, TctiNameConf};
 
@@ -63,6 +63,15 @@ pub struct Tpm {
     context: Context,
 }
 
+/// An attestation key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key<'a> {
+    /// The one that is kept at this handle.
+    Persistent(u32),
+    /// The one that the endorsement hierarchy has for this template, TPMT_PUBLIC: the same one whenever it is made.
+    Primary(&'a [u8]),
+}
+
 /// A quote, and the PCRs that it quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -73,6 +82,8 @@ pub struct Quoted {
     pub signature: Vec<u8>,
     /// The values of the PCRs, in ascending order of their index.
     pub pcrs: Vec<Vec<u8>>,
+    /// TPMT_PUBLIC of the key that signed.
+    pub public: Vec<u8>,
 }
 
 impl Tpm {
@@ -202,18 +213,13 @@ impl Tpm {
         self.with(handle.into(), "TPM2_NV_ReadPublic", write)
     }
 
-    /// The public area of a persistent key: TPMT_PUBLIC, big-endian as the TPM sends it, without the size of
-    /// a TPM2B before it.
+    /// The public area of a key: TPMT_PUBLIC, big-endian as the TPM sends it, without the size of a TPM2B before it.
     ///
     /// # Errors
     ///
-    /// [`TpmError::NoKey`] where there is none; [`TpmError::Handle`]; [`TpmError::Command`].
-    pub fn public(&mut self, handle: u32) -> Result<Vec<u8>, TpmError> {
-        self.with_key(handle, |context, key| {
-            let read = context.read_public(key);
-            let (public, _name, _qualified_name) = read.map_err(failed("TPM2_ReadPublic"))?;
-            public.marshall().map_err(failed("TPM2_ReadPublic"))
-        })
+    /// [`TpmError::NoKey`] where there is none; [`TpmError::Template`]; [`TpmError::Handle`]; [`TpmError::Command`].
+    pub fn public(&mut self, key: Key<'_>) -> Result<Vec<u8>, TpmError> {
+        self.with_key(key, Self::public_of)
     }
 
     /// The algorithm (TPM_ALG_ID, TCG Algorithm Registry) of each PCR bank that has PCRs.
@@ -261,17 +267,16 @@ impl Tpm {
         Ok(values.into_values().collect())
     }
 
-    /// Quotes `pcrs` of one bank with a persistent key, by the key's own scheme. `extra_data` is what the
-    /// quote commits to: at most 64 bytes, on Azure 50. The PCRs are read before and after, and the quote is
-    /// made again if they differ.
+    /// Quotes `pcrs` of one bank with `key`, by the key's own scheme. `extra_data` is what the quote commits to: at most 64 bytes, on
+    /// Azure 50. The PCRs are read before and after, and the quote is made again if they differ.
     ///
     /// # Errors
     ///
-    /// [`TpmError::PcrsChange`] if they differed five times; [`TpmError::TooLong`], [`TpmError::NoKey`],
+    /// [`TpmError::PcrsChange`] if they differed five times; [`TpmError::TooLong`], [`TpmError::NoKey`], [`TpmError::Template`],
     /// [`TpmError::NotAllocated`], [`TpmError::Handle`], [`TpmError::Command`].
     pub fn quote(
         &mut self,
-        key: u32,
+        key: Key<'_>,
         extra_data: &[u8],
         bank: Bank,
         pcrs: &[u8],
@@ -281,25 +286,26 @@ impl Tpm {
             TpmError::TooLong { what, found, most }
         };
         let extra_data = Data::try_from(extra_data).map_err(too_long)?;
-        let mut before = self.pcr_read(bank, pcrs)?;
-        for _quote in 0..QUOTES {
-            let (attest, signature) = self.with_key(key, |context, key| {
+        self.with_key(key, |tpm, key| {
+            let mut before = tpm.pcr_read(bank, pcrs)?;
+            for _quote in 0..QUOTES {
                 let (extra_data, selection) = (extra_data.clone(), selection(bank, pcrs)?);
-                let quoted = context.execute_with_session(Some(AuthSession::Password), |context| {
+                let quoted = tpm.context.execute_with_session(Some(AuthSession::Password), |context| {
                     context.quote(key, extra_data, SignatureScheme::Null, selection)
                 });
                 let (attest, signature) = quoted.map_err(failed("TPM2_Quote"))?;
                 let bytes = attest.marshall().and_then(|attest| Ok((attest, signature.marshall()?)));
-                bytes.map_err(failed("TPM2_Quote"))
-            })?;
-            let after = self.pcr_read(bank, pcrs)?;
-            // But for a reset no PCR has a value twice: what is the same before and after was it meanwhile.
-            if before == after {
-                return Ok(Quoted { attest, signature, pcrs: after });
+                let (attest, signature) = bytes.map_err(failed("TPM2_Quote"))?;
+                let after = tpm.pcr_read(bank, pcrs)?;
+                // But for a reset no PCR has a value twice: what is the same before and after was it meanwhile.
+                if before == after {
+                    let public = tpm.public_of(key)?;
+                    return Ok(Quoted { attest, signature, pcrs: after, public });
+                }
+                before = after;
             }
-            before = after;
-        }
-        Err(TpmError::PcrsChange { quotes: QUOTES })
+            Err(TpmError::PcrsChange { quotes: QUOTES })
+        })
     }
 
     /// One TPM2_PCR_Extend.
@@ -379,18 +385,45 @@ impl Tpm {
         self.context.tr_close(&mut object).map_err(failed)
     }
 
-    /// Work with a persistent key.
+    fn public_of(&mut self, key: KeyHandle) -> Result<Vec<u8>, TpmError> {
+        let read = self.context.read_public(key);
+        let (public, _name, _qualified_name) = read.map_err(failed("TPM2_ReadPublic"))?;
+        public.marshall().map_err(failed("TPM2_ReadPublic"))
+    }
+
+    /// Work with a key. What was loaded for it is let go of on every path.
     fn with_key<T>(
         &mut self,
-        handle: u32,
-        work: impl FnOnce(&mut Context, KeyHandle) -> Result<T, TpmError>,
+        key: Key<'_>,
+        work: impl FnOnce(&mut Self, KeyHandle) -> Result<T, TpmError>,
     ) -> Result<T, TpmError> {
-        let persistent = PersistentTpmHandle::new(handle);
-        let persistent = persistent.map_err(|_error| TpmError::Handle { what: "persistent key", handle })?;
-        if !self.is_there(handle)? {
-            return Err(TpmError::NoKey { handle });
-        }
-        self.with(persistent.into(), "TPM2_ReadPublic", |context, object| work(context, object.into()))
+        let (mut object, command) = match key {
+            Key::Persistent(handle) => {
+                let persistent = PersistentTpmHandle::new(handle);
+                let persistent =
+                    persistent.map_err(|_error| TpmError::Handle { what: "persistent key", handle })?;
+                if !self.is_there(handle)? {
+                    return Err(TpmError::NoKey { handle });
+                }
+                let object = self.context.tr_from_tpm_public(persistent.into());
+                (object.map_err(failed("TPM2_ReadPublic"))?, "TPM2_ReadPublic")
+            }
+            Key::Primary(template) => (self.create_primary(template)?.into(), "TPM2_FlushContext"),
+        };
+        let done = work(self, object.into());
+        let closed = match key {
+            Key::Persistent(_) => self.context.tr_close(&mut object),
+            Key::Primary(_) => self.context.flush_context(object),
+        };
+        done.and_then(|done| closed.map_err(failed(command)).map(|()| done))
+    }
+
+    fn create_primary(&mut self, template: &[u8]) -> Result<KeyHandle, TpmError> {
+        let template = Public::unmarshall(template).map_err(|_error| TpmError::Template)?;
+        let created = self.context.execute_with_session(Some(AuthSession::Password), |context| {
+            context.create_primary(Hierarchy::Endorsement, template, None, None, None, None)
+        });
+        Ok(created.map_err(failed("TPM2_CreatePrimary"))?.key_handle)
     }
 
     /// Work with what the library keeps of an object or index, which is let go of on every path. The TPM

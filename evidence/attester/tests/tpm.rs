@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
-use evidence_attester::tpm::{NV_ATTRIBUTES, Pcr, Quoted, Tpm, TpmError};
+use evidence_attester::tpm::{Key, NV_ATTRIBUTES, Pcr, Quoted, Tpm, TpmError};
 use evidence_attester::{Journal, JournalError, Register, RegisterError, device};
 use evidence_event_log::Bank;
 use evidence_event_log::runtime::{EventVersion, RuntimeEvent};
@@ -280,14 +280,14 @@ fn quotes_verify_outside_of_the_tpm() {
     };
     let proxy = Proxy::start(&swtpm, hook).unwrap();
     let mut tpm = open(&proxy.tcti());
-    assert_eq!(tpm.public(AK_HANDLE).unwrap(), public);
+    assert_eq!(tpm.public(Key::Persistent(AK_HANDLE)).unwrap(), public);
 
     let all: Vec<u8> = (0..24).collect();
     let some: &[u8] = &[14, 0, 23, 8, 14];
     for extra_data in [&[][..], &[1; 32], &[2; 64]] {
         for bank in [Bank::Sha256, Bank::Sha384, Bank::Sha512] {
             for (pcrs, select) in [(&all[..], [0xff; 3]), (some, [0x01, 0x41, 0x80])] {
-                let quoted = tpm.quote(AK_HANDLE, extra_data, bank, pcrs).unwrap();
+                let quoted = tpm.quote(Key::Persistent(AK_HANDLE), extra_data, bank, pcrs).unwrap();
                 assert_eq!(quoted.pcrs, tpm.pcr_read(bank, pcrs).unwrap());
                 assert_quotes(&quoted, &public, extra_data, bank, select);
                 // Header and size of the parameters, a TPM2B, the signature, the session (5 bytes).
@@ -300,7 +300,7 @@ fn quotes_verify_outside_of_the_tpm() {
     }
 
     let quote = |tpm: &mut Tpm, key: u32, extra_data: &[u8], pcrs: &[u8]| {
-        tpm.quote(key, extra_data, Bank::Sha256, pcrs).unwrap_err()
+        tpm.quote(Key::Persistent(key), extra_data, Bank::Sha256, pcrs).unwrap_err()
     };
     let too_long = TpmError::TooLong { what: "extra data", found: 65, most: 64 };
     assert_eq!(quote(&mut tpm, AK_HANDLE, &[0; 65], &[0]), too_long);
@@ -308,9 +308,9 @@ fn quotes_verify_outside_of_the_tpm() {
     assert_eq!(quote(&mut tpm, AK_HANDLE, &[], &[0, 24]), not_allocated);
     let no_key = TpmError::NoKey { handle: AK_HANDLE + 1 };
     assert_eq!(quote(&mut tpm, AK_HANDLE + 1, &[], &[0]), no_key);
-    assert_eq!(tpm.public(AK_HANDLE + 1).unwrap_err(), no_key);
+    assert_eq!(tpm.public(Key::Persistent(AK_HANDLE + 1)).unwrap_err(), no_key);
     let no_handle = TpmError::Handle { what: "persistent key", handle: REPORT };
-    assert_eq!(tpm.public(REPORT).unwrap_err(), no_handle);
+    assert_eq!(tpm.public(Key::Persistent(REPORT)).unwrap_err(), no_handle);
 }
 
 /// Between the reading of the PCRs and the quote somebody extends one, so many times.
@@ -333,7 +333,7 @@ fn a_quote_is_made_again_while_pcrs_change() {
         };
         let proxy = Proxy::start(&swtpm, hook).unwrap();
         let mut tpm = open(&proxy.tcti());
-        let quoted = tpm.quote(AK_HANDLE, &[1; 32], Bank::Sha256, &[8]);
+        let quoted = tpm.quote(Key::Persistent(AK_HANDLE), &[1; 32], Bank::Sha256, &[8]);
         if changes < 5 {
             assert_quotes(&quoted.unwrap(), &public, &[1; 32], Bank::Sha256, [0, 1, 0]);
             assert_eq!(*quotes.lock().unwrap(), changes + 1);
@@ -473,8 +473,8 @@ fn nothing_stays_loaded() {
     for _ in 0..10 {
         tpm.nv_define_and_write(USER_DATA, &[1; 64]).unwrap();
         tpm.nv_read(USER_DATA, 64).unwrap().unwrap();
-        tpm.public(AK_HANDLE).unwrap();
-        tpm.quote(AK_HANDLE, &[1; 32], Bank::Sha256, &[0]).unwrap();
+        tpm.public(Key::Persistent(AK_HANDLE)).unwrap();
+        tpm.quote(Key::Persistent(AK_HANDLE), &[1; 32], Bank::Sha256, &[0]).unwrap();
     }
     drop(tpm);
     let mut wire = swtpm.wire().unwrap();

@@ -139,9 +139,25 @@ pub struct TdRegisters {
 #[must_use]
 pub fn tdx_mr_system(registers: &TdRegisters, key_provider_payload: &[u8]) -> [u8; 32] {
     let TdRegisters { mrtd, rtmr0, rtmr1, rtmr2, .. } = registers;
-    let key_provider =
-        if key_provider_payload.is_empty() { [0; 32] } else { sha256(&[key_provider_payload]) };
-    sha256(&[mrtd, rtmr0, rtmr1, rtmr2, &key_provider])
+    sha256(&[mrtd, rtmr0, rtmr1, rtmr2, &mr_key_provider(key_provider_payload)])
+}
+
+/// What `mr_system` has of the key provider.
+fn mr_key_provider(payload: &[u8]) -> [u8; 32] {
+    if payload.is_empty() { [0; 32] } else { sha256(&[payload]) }
+}
+
+/// `mr_system` of a guest of Google's: SHA-256 of `os_image_hash` (32 bytes) and the SHA-256 of the payload of the event `key-provider`,
+/// or 32 zeros for an empty one.
+#[must_use]
+pub fn gcp_mr_system(os_image_hash: &[u8; 32], key_provider_payload: &[u8]) -> [u8; 32] {
+    sha256(&[os_image_hash, &mr_key_provider(key_provider_payload)])
+}
+
+/// `mr_aggregated` of a guest of Google's: SHA-256 of PCR0, PCR2 and PCR14 in the bank of SHA-256, 32 bytes each.
+#[must_use]
+pub fn gcp_mr_aggregated(pcr0: &[u8], pcr2: &[u8], pcr14: &[u8]) -> [u8; 32] {
+    sha256(&[pcr0, pcr2, pcr14])
 }
 
 /// `mr_aggregated` of a TD: SHA-256 of MRTD and RTMR0 to RTMR3, followed by MRCONFIGID, MROWNER and

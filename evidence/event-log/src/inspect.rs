@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use crate::launch::names::{BOOT_MR_DONE, SYSTEM_READY};
 use crate::runtime::{LoggedEvent, RuntimeEvent};
-use crate::{Bank, Event, Tie};
+use crate::{Bank, Event, EventLog, Tie};
 
 /// The most bytes of an event's data that are shown.
 const SHOWN_DATA: usize = 64;
 
 /// One event of a boot log, in one bank of `register`.
-pub fn boot_event(event: &Event<'_>, register: &str, bank: Bank) -> Value {
+fn boot_event(event: &Event<'_>, register: &str, bank: Bank) -> Value {
     let tie = match event.tie(bank) {
         Tie::Tied(_) => "tied: the digest is the hash of the data",
         Tie::Contradicted => "contradicted: the digest is not the hash of the data",
@@ -25,6 +25,22 @@ pub fn boot_event(event: &Event<'_>, register: &str, bank: Bank) -> Value {
         "bytes": data.len(),
         "data": shown(data),
     })
+}
+
+/// The events of a boot in a TPM's registers.
+pub fn boot_log(log: &EventLog<'_>, bank: Bank) -> Value {
+    let describe = |event: &Event<'_>| boot_event(event, &format!("PCR{}", event.register), bank);
+    log.events().iter().map(describe).collect()
+}
+
+/// The events of a boot in a TD's registers.
+pub fn cc_log(log: &EventLog<'_>) -> Value {
+    let describe = |event: &Event<'_>| {
+        let other = || format!("register {}", event.register);
+        let register = event.rtmr().map_or_else(other, |rtmr| format!("RTMR{rtmr}"));
+        boot_event(event, &register, Bank::Sha384)
+    };
+    log.events().iter().map(describe).collect()
 }
 
 /// The first bytes: as text, if that is what they are.

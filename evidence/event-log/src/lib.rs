@@ -2,6 +2,7 @@
 
 mod algorithm;
 mod ccel;
+mod condensed;
 mod error;
 mod event_type;
 mod hash;

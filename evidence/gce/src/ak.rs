@@ -57,6 +57,14 @@ impl VerifyAk<'_> {
         };
         let certificate = certificate.verify(cache).map_err(|failed| failed.map(Error::Ak))?;
         let mut ledger = certificate.ledger().clone();
+        let unlisted = certificate.issuer_without_list(self.at).map(str::to_owned);
+        if unlisted.is_some() && self.policy.danger_accept_unknown_revocation {
+            let reason = "danger-accept-unknown-revocation: the policy accepts authorities of which nobody says that they are not revoked";
+            ledger.not_performed(checks::GCE_AUTHORITIES_CURRENT, reason);
+        } else {
+            let current = unlisted.map_or(Ok(()), |issuer| Err(Error::RevocationUnknown(issuer)));
+            ledger.verify(checks::GCE_AUTHORITIES_CURRENT, current)?;
+        }
 
         // 2. An attestation key: the same authorities certify endorsement keys, which agree on keys or encipher them.
         let leaf = certificate.certificate();

@@ -3,6 +3,9 @@
 /// The checks that [`crate::VerifyAk`] makes after those of [`evidence_tpm::checks::certificate`], in order.
 pub mod ak {
     evidence_ledger::checks! {
+        GCE_AUTHORITIES_CURRENT = "gce-authorities-current":
+            "the root says in a current list that no authority below it is revoked",
+            "RFC 5280 §5; certificates of Google's virtual TPMs name lists of their authorities' issuers, and none of their own";
         GCE_AK_KEY_USAGE = "gce-ak-key-usage":
             "the certified key signs data and does nothing else, as an endorsement key of the same authority would",
             "RFC 5280 §4.2.1.3; certificates of Google's virtual TPMs";

@@ -4,6 +4,7 @@
 //!
 //! Source: google/gce-tcb-verifier, `proto/endorsement.proto` (the messages), `endorse` (how it is signed), `verify`.
 
+mod described;
 mod golden;
 mod message;
 
@@ -13,6 +14,7 @@ use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use evidence_ledger::{Failed, Hex, Ledger};
 use evidence_x509::{Certificate, Moment, Purpose, UnixTime, find_path, verify_validity};
 
+pub use described::described;
 pub use golden::{Golden, GoldenSnp, GoldenTdx, MAX_ENDORSEMENT, TdxMeasurement, Timestamp};
 
 use crate::{

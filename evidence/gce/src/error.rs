@@ -79,6 +79,9 @@ pub enum Error {
     /// A launch with an SVSM was expected, and this is one without.
     #[error("MEASUREMENT is that of a launch without SVSM, expected one with it")]
     PlainMeasurement,
+    /// Nobody says whether an authority is revoked.
+    #[error("expected a current revocation list of {0}, found none")]
+    RevocationUnknown(String),
     /// The signer's certificate cannot be read.
     #[error(transparent)]
     Signer(CertificateError),
@@ -113,6 +116,7 @@ impl Error {
             Self::InstanceInfo(_) | Self::InstanceInfoMissing => ErrorKind::MalformedEvidence,
             Self::KeyUsage => ErrorKind::UntrustedIssuer,
             Self::NonProduction => ErrorKind::ForbiddenState,
+            Self::RevocationUnknown(_) => ErrorKind::MissingEndorsements,
             Self::Endorsement(_)
             | Self::EndorsementSignature
             | Self::FromTheFuture { .. }

@@ -17,6 +17,8 @@ pub struct InstancePolicy {
     pub zones: Option<BTreeSet<String>>,
     /// Instances: each by its id, in decimal digits. Names are given again.
     pub instances: Option<BTreeSet<String>>,
+    /// Accept an attestation key though it is not known whether Google revoked an authority: for archived evidence.
+    pub danger_accept_unknown_revocation: bool,
     /// Accept the virtual TPMs of Google's tests.
     pub danger_accept_non_production: bool,
 }

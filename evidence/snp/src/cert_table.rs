@@ -30,7 +30,9 @@ pub enum CertificateKind {
     Vlek,
     /// 92f81bc3-5811-4d3d-97ff-d19f88dc67ea: a revocation list.
     Crl,
-    /// Anything else, by its 16 bytes, such as a cloud's launch endorsement.
+    /// 9f4116cd-c503-4f5a-8f6f-fb68882f4ce2: Google's launch endorsement (google/gce-tcb-verifier, `sev`).
+    GceEndorsement,
+    /// Anything else, by its 16 bytes.
     Other([u8; 16]),
 }
 
@@ -42,6 +44,7 @@ impl CertificateKind {
             0x63da_758d_e664_4564_adc5_f4b9_3be8_accd => Self::Vcek,
             0xa807_4bc2_a25a_483e_aae6_39c0_45a0_b8a1 => Self::Vlek,
             0x92f8_1bc3_5811_4d3d_97ff_d19f_88dc_67ea => Self::Crl,
+            0x9f41_16cd_c503_4f5a_8f6f_fb68_882f_4ce2 => Self::GceEndorsement,
             _ => Self::Other(guid),
         }
     }
@@ -135,9 +138,15 @@ impl<'a> CertificateTable<'a> {
     /// The certificates: ARK, ASK, VCEK or VLEK, each as the host wrote it (DER or PEM).
     pub fn certificates(&self) -> impl Iterator<Item = &'a [u8]> {
         self.entries.iter().filter_map(|(kind, data)| match kind {
-            CertificateKind::Crl | CertificateKind::Other(_) => None,
+            CertificateKind::Crl | CertificateKind::GceEndorsement | CertificateKind::Other(_) => None,
             _ => Some(*data),
         })
+    }
+
+    /// Google's launch endorsement, if there is one.
+    pub fn gce_endorsement(&self) -> Option<&'a [u8]> {
+        let mut entries = self.entries.iter();
+        entries.find(|(kind, _)| *kind == CertificateKind::GceEndorsement).map(|(_, data)| *data)
     }
 
     fn span(entry: [u8; ENTRY_LEN]) -> (CertificateKind, usize, usize) {

@@ -80,7 +80,7 @@ evidence_ledger::checks! {
         "the guest policy does not allow debugging",
         "56860 rev. 1.58, guest policy";
     NO_MIGRATION_AGENT = "no-migration-agent":
-        "the guest policy does not allow a migration agent, and there is none",
+        "there is no migration agent, and the guest policy allows none where the platform does not launch guests so",
         "56860 rev. 1.58, guest policy";
     POLICY_MUST_BE_ONE = "policy-must-be-one":
         "bit 17 of the guest policy is one",
@@ -119,7 +119,7 @@ evidence_ledger::checks! {
         "the required mitigations were on at launch and are on now",
         "56860 rev. 1.58, ATTESTATION_REPORT";
     ID_KEY = "id-key":
-        "the ID block was signed by an allowed key",
+        "the ID block was signed by an allowed key; there is none where the platform takes none and the policy lists none",
         "56860 rev. 1.58, ID block";
     AUTHOR_KEY = "author-key":
         "the ID key was certified by an allowed author key",
@@ -134,6 +134,6 @@ evidence_ledger::checks! {
         "the guest's security version number is at least the policy's minimum",
         "56860 rev. 1.58, ID block";
     HOST_DATA = "host-data":
-        "HOST_DATA is an allowed value",
+        "HOST_DATA is an allowed value; zero where the platform takes none and the policy lists none",
         "56860 rev. 1.58, ATTESTATION_REPORT";
 }

@@ -8,7 +8,7 @@ use evidence_x509::UnixTime;
 use subtle::ConstantTimeEq;
 
 use crate::{
-    Anchors, ChainCache, Error, Policy, Product, Report, SigningKey, Tcb, VekCertificate, VekKind,
+    Anchors, ChainCache, Error, Policy, Product, Profile, Report, SigningKey, Tcb, VekCertificate, VekKind,
     chain::ChainInput, checks,
 };
 
@@ -28,8 +28,8 @@ pub struct VerifyReport<'a> {
     pub revocation_lists: &'a [&'a [u8]],
     /// Whose roots are trusted.
     pub anchors: &'a Anchors,
-    /// The kind of key that may have signed.
-    pub signed_by: VekKind,
+    /// What the platform launches guests like.
+    pub profile: &'a Profile,
     /// What REPORT_DATA must be, all 64 bytes.
     pub report_data: &'a [u8; 64],
     /// What is asked beyond the report's being genuine.
@@ -65,7 +65,7 @@ impl VerifyReport<'_> {
             endorsements: self.endorsements,
             revocation_lists: self.revocation_lists,
             anchors: self.anchors,
-            kind: self.signed_by,
+            kind: self.profile.signed_by,
         };
         let chain = chains.verify(&report, &chain, self.at)?;
         let verified = chain.vek();
@@ -109,8 +109,10 @@ impl VerifyReport<'_> {
             })?;
         }
         let signing_key = report.signer_info.signing_key();
-        ledger.require(checks::SIGNING_KEY, signing_key == self.signed_by.signing_key(), || {
-            Error::SigningKey { expected: self.signed_by, found: signing_key }
+        let expected = self.profile.signed_by;
+        ledger.require(checks::SIGNING_KEY, signing_key == expected.signing_key(), || Error::SigningKey {
+            expected,
+            found: signing_key,
         })?;
         ledger.require(checks::CHIP_KEY_UNMASKED, !report.signer_info.chip_key_masked(), || {
             Error::ChipKeyMasked
@@ -171,9 +173,8 @@ impl VerifyReport<'_> {
         ledger.require(checks::NO_DEBUG, !policy.debug_allowed(), || Error::DebugAllowed)?;
         // Without an agent REPORT_ID_MA is all ones (56860 rev. 1.58, ATTESTATION_REPORT).
         let no_agent = report.report_id_ma == [0xFF; 32];
-        ledger.require(checks::NO_MIGRATION_AGENT, !policy.migration_agent_allowed() && no_agent, || {
-            Error::MigrationAgent
-        })?;
+        let may_allow = self.profile.may_allow_migration || !policy.migration_agent_allowed();
+        ledger.require(checks::NO_MIGRATION_AGENT, may_allow && no_agent, || Error::MigrationAgent)?;
         ledger
             .require(checks::POLICY_MUST_BE_ONE, policy.must_be_one(), || Error::PolicyMustBeOne(policy.0))?;
         let (required, forbidden) = (&self.policy.require_guest_policy, &self.policy.forbid_guest_policy);
@@ -273,14 +274,13 @@ impl VerifyReport<'_> {
 
     fn identity(&self, report: &Report, ledger: &mut Ledger) -> Result<(), Failed<Error>> {
         let policy = self.policy;
-        digest_of(ledger, checks::ID_KEY, "id key digest", policy.id_keys.as_ref(), report.id_key_digest)?;
+        self.input(ledger, checks::ID_KEY, "id key digest", policy.id_keys.as_ref(), report.id_key_digest)?;
         // Without AUTHOR_KEY_EN the field holds no digest.
         let author = Some(report.author_key_digest).filter(|_| report.signer_info.author_key_enabled());
-        let author = author.unwrap_or([0; 48]);
         let allowed = policy.author_keys.as_ref();
-        digest_of(ledger, checks::AUTHOR_KEY, "author key digest", allowed, author)?;
-        digest_of(ledger, checks::FAMILY_ID, "family id", policy.family_ids.as_ref(), report.family_id)?;
-        digest_of(ledger, checks::IMAGE_ID, "image id", policy.image_ids.as_ref(), report.image_id)?;
+        self.input(ledger, checks::AUTHOR_KEY, "author key digest", allowed, author.unwrap_or([0; 48]))?;
+        self.input(ledger, checks::FAMILY_ID, "family id", policy.family_ids.as_ref(), report.family_id)?;
+        self.input(ledger, checks::IMAGE_ID, "image id", policy.image_ids.as_ref(), report.image_id)?;
         match policy.minimum_guest_svn {
             None => ledger.not_performed(checks::GUEST_SVN, "policy sets no minimum guest SVN"),
             Some(minimum) => {
@@ -291,7 +291,24 @@ impl VerifyReport<'_> {
                 })?;
             }
         }
-        digest_of(ledger, checks::HOST_DATA, "HOST_DATA", policy.host_data.as_ref(), report.host_data)
+        self.input(ledger, checks::HOST_DATA, "HOST_DATA", policy.host_data.as_ref(), report.host_data)
+    }
+
+    /// Requires what the launcher gave to be in `allowed`. Without a list it must be zero where the platform lets nobody give it;
+    /// elsewhere the check is not performed.
+    fn input<const N: usize>(
+        &self,
+        ledger: &mut Ledger,
+        check: Check,
+        field: &'static str,
+        allowed: Option<&BTreeSet<Hex<N>>>,
+        found: [u8; N],
+    ) -> Result<(), Failed<Error>> {
+        let not_allowed = || Error::NotAllowed { field, found: hex::encode(found) };
+        match allowed {
+            None if !self.profile.launch_inputs => ledger.require(check, found == [0; N], not_allowed),
+            _ => one_of(ledger, check, allowed, &Hex(found), not_allowed),
+        }
     }
 }
 
@@ -367,14 +384,4 @@ fn one_of<T: Ord>(
         Some(allowed) => ledger.require(check, allowed.contains(found), error)?,
     }
     Ok(())
-}
-
-fn digest_of<const N: usize>(
-    ledger: &mut Ledger,
-    check: Check,
-    field: &'static str,
-    allowed: Option<&BTreeSet<Hex<N>>>,
-    found: [u8; N],
-) -> Result<(), Failed<Error>> {
-    one_of(ledger, check, allowed, &Hex(found), || Error::NotAllowed { field, found: hex::encode(found) })
 }

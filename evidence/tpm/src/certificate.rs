@@ -106,8 +106,7 @@ impl VerifyAkCertificate<'_> {
             None => (Arc::new(self.path()?), Some(key)),
         };
         let mut ledger = path.ledger.clone();
-        let is_current = |windows: &[Window]| windows.iter().any(|window| window.contains(self.at.as_secs()));
-        let unknown = path.issuers.iter().filter(|(_, lists)| !is_current(lists));
+        let unknown = path.issuers.iter().filter(|(_, lists)| !is_current(lists, self.at));
         let unknown: Vec<&str> = unknown.map(|(issuer, _)| issuer.as_str()).collect();
         if unknown.is_empty() || path.revoked.is_some() {
             let revoked = path.revoked.clone().map_or(Ok(()), |subject| Err(Error::Revoked(subject)));
@@ -204,10 +203,22 @@ impl VerifiedAkCertificate {
         &self.path.key
     }
 
+    /// The first issuer of an authority of the path that has no revocation list which is current at `at`: for vendors that revoke
+    /// authorities, and not attestation keys. A root that issued the certificate itself counts as well.
+    pub fn issuer_without_list(&self, at: UnixTime) -> Option<&str> {
+        let (first, above) = self.path.issuers.split_first()?;
+        let issuers = if above.is_empty() { std::slice::from_ref(first) } else { above };
+        issuers.iter().find(|(_, lists)| !is_current(lists, at)).map(|(issuer, _)| issuer.as_str())
+    }
+
     /// Every check of [`crate::checks::certificate`], and whether it was performed.
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger
     }
+}
+
+fn is_current(lists: &[Window], at: UnixTime) -> bool {
+    lists.iter().any(|window| window.contains(at.as_secs()))
 }
 
 /// A certificate without what a TPM's index has behind it: as long as its outer SEQUENCE says, if only zeros follow.

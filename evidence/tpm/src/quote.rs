@@ -75,11 +75,16 @@ pub struct VerifyQuote<'a> {
     pub selections: &'a [Selection],
 }
 
-/// Registers whose values a TPM signed: nothing else is in here.
+/// Registers whose values a TPM signed, or a backend asserts to be signed: nothing else is in here.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pcrs(Vec<(HashAlgorithm, u8, Vec<u8>)>);
 
 impl Pcrs {
+    /// A backend's assertion that verified Evidence of another form has these registers of `bank`: index and value.
+    pub fn assertion(bank: Bank, registers: impl IntoIterator<Item = (u8, Vec<u8>)>) -> Self {
+        Self(registers.into_iter().map(|(pcr, value)| (bank.algorithm(), pcr, value)).collect())
+    }
+
     /// The value of a register; `None` if it was not quoted.
     pub fn get(&self, bank: Bank, pcr: u8) -> Option<&[u8]> {
         self.0

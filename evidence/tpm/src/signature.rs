@@ -1,5 +1,6 @@
 //! How a TPM writes signatures: TPMT_SIGNATURE.
 
+use der::{Decode, asn1::UintRef};
 use evidence_event_log::Bank;
 
 use crate::{Error, reader::Reader};
@@ -73,6 +74,28 @@ impl<'a> Signature<'a> {
             [&RSASSA.to_be_bytes(), &0x000B_u16.to_be_bytes(), &length.to_be_bytes(), number].concat();
         if written.len() > MAX_SIGNATURE { Err(too_large) } else { Ok(written) }
     }
+
+    /// Writes a TPMT_SIGNATURE around an ECDSA signature with SHA-256 in DER (Ecdsa-Sig-Value): for tools that hand out that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Signature`] for what is not in that form.
+    pub fn ecdsa_sha256(der: &[u8]) -> Result<Vec<u8>, Error> {
+        let EcdsaSigValue { r, s } = EcdsaSigValue::from_der(der).map_err(|_| Error::Signature)?;
+        let mut written = [ECDSA.to_be_bytes(), 0x000B_u16.to_be_bytes()].concat();
+        for number in [r.as_bytes(), s.as_bytes()] {
+            written.extend(u16::try_from(number.len()).map_err(|_| Error::Signature)?.to_be_bytes());
+            written.extend(number);
+        }
+        if written.len() > MAX_SIGNATURE { Err(Error::Signature) } else { Ok(written) }
+    }
+}
+
+/// Ecdsa-Sig-Value (RFC 3279, §2.2.3).
+#[derive(der::Sequence)]
+struct EcdsaSigValue<'a> {
+    r: UintRef<'a>,
+    s: UintRef<'a>,
 }
 
 /// The hash with this TPM_ALG_ID, if a signature or a name may rest on it.

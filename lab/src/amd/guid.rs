@@ -14,6 +14,8 @@ pub const VLEK: &str = "a8074bc2-a25a-483e-aae6-39c045a0b8a1";
 pub const ASK: &str = "4ab7b379-bbac-4fe4-a02f-05aef327c782";
 /// The GUID of an ARK certificate.
 pub const ARK: &str = "c0b406a4-a803-4952-9743-3fb6014cd0ae";
+/// The GUID of a launch endorsement of Google's.
+pub const GCE_ENDORSEMENT: &str = "9f4116cd-c503-4f5a-8f6f-fb68882f4ce2";
 /// The GUID of a CRL.
 pub const CRL: &str = "92f81bc3-5811-4d3d-97ff-d19f88dc67ea";
 

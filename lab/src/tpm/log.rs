@@ -6,16 +6,27 @@ use super::alg;
 use crate::keys::{sha1, sha256, sha384};
 
 /// Event types (Platform Firmware Profile, table 9).
-mod event_type {
-    pub(super) const NO_ACTION: u32 = 0x3;
-    pub(super) const SEPARATOR: u32 = 0x4;
-    pub(super) const EVENT_TAG: u32 = 0x6;
-    pub(super) const S_CRTM_VERSION: u32 = 0x8;
-    pub(super) const IPL: u32 = 0xD;
-    pub(super) const VARIABLE_DRIVER_CONFIG: u32 = 0x8000_0001;
-    pub(super) const BOOT_SERVICES_APPLICATION: u32 = 0x8000_0003;
-    pub(super) const GPT: u32 = 0x8000_0006;
-    pub(super) const ACTION: u32 = 0x8000_0007;
+pub mod event_type {
+    /// EV_NO_ACTION.
+    pub const NO_ACTION: u32 = 0x3;
+    /// EV_SEPARATOR.
+    pub const SEPARATOR: u32 = 0x4;
+    /// EV_EVENT_TAG.
+    pub const EVENT_TAG: u32 = 0x6;
+    /// EV_S_CRTM_VERSION.
+    pub const S_CRTM_VERSION: u32 = 0x8;
+    /// EV_IPL.
+    pub const IPL: u32 = 0xD;
+    /// EV_NONHOST_INFO.
+    pub const NONHOST_INFO: u32 = 0x11;
+    /// EV_EFI_VARIABLE_DRIVER_CONFIG.
+    pub const VARIABLE_DRIVER_CONFIG: u32 = 0x8000_0001;
+    /// EV_EFI_BOOT_SERVICES_APPLICATION.
+    pub const BOOT_SERVICES_APPLICATION: u32 = 0x8000_0003;
+    /// EV_EFI_GPT_EVENT.
+    pub const GPT: u32 = 0x8000_0006;
+    /// EV_EFI_ACTION.
+    pub const ACTION: u32 = 0x8000_0007;
 }
 
 /// One event: what is logged, and what is hashed where that is something else.
@@ -32,6 +43,18 @@ pub struct BootEvent {
 }
 
 impl BootEvent {
+    /// An event whose data are hashed.
+    #[must_use]
+    pub fn new(pcr: u32, event_type: u32, data: &[u8]) -> Self {
+        Self { pcr, event_type, data: data.to_vec(), measured: None }
+    }
+
+    /// An event of which something else is hashed than what is logged.
+    #[must_use]
+    pub fn measuring(pcr: u32, event_type: u32, data: &[u8], measured: &[u8]) -> Self {
+        Self { measured: Some(measured.to_vec()), ..Self::new(pcr, event_type, data) }
+    }
+
     /// The bytes whose hashes are extended.
     #[must_use]
     pub fn measured(&self) -> &[u8] {
@@ -57,12 +80,7 @@ impl BootLog {
     #[must_use]
     pub fn new() -> Self {
         use event_type as kind;
-        let event =
-            |pcr, event_type, data: &[u8]| BootEvent { pcr, event_type, data: data.to_vec(), measured: None };
-        let image = |pcr, event_type, data: &[u8], measured: &[u8]| BootEvent {
-            measured: Some(measured.to_vec()),
-            ..event(pcr, event_type, data)
-        };
+        let (event, image) = (BootEvent::new, BootEvent::measuring);
         let mut events = vec![
             event(0, kind::S_CRTM_VERSION, b"lab firmware v1\0"),
             event(7, kind::VARIABLE_DRIVER_CONFIG, b"SecureBoot: off"),
@@ -98,6 +116,14 @@ impl BootLog {
     pub fn pcr(&self, pcr: u32) -> [u8; 32] {
         let digests = self.digests(pcr).into_iter();
         digests.fold([0; 32], |value, digest| sha256(&[value, digest].concat()))
+    }
+
+    /// The value of `pcr` after the boot, SHA-384.
+    #[must_use]
+    pub fn sha384(&self, pcr: u32) -> [u8; 48] {
+        let of_pcr =
+            self.events.iter().filter(|event| event.pcr == pcr && event.event_type != event_type::NO_ACTION);
+        of_pcr.fold([0; 48], |value, event| sha384(&[value, sha384(event.measured())].concat()))
     }
 
     /// The log as firmware hands it out (TCG_PCR_EVENT2, digests SHA-1, SHA-256 and SHA-384).

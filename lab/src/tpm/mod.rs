@@ -5,8 +5,8 @@
 mod log;
 mod quote;
 
-pub use log::{BootEvent, BootLog, partition_table};
-pub use quote::{AttestSpec, SelectionSpec, ak_public, qualified_name, rsassa_sha256};
+pub use log::{BootEvent, BootLog, event_type, partition_table};
+pub use quote::{AttestSpec, SelectionSpec, ak_public, ecdsa_p256, qualified_name, rsassa_sha256};
 
 /// TPM_ALG_IDs (TCG Algorithm Registry).
 pub mod alg {

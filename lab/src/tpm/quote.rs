@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "the lab encodes what it made itself")]
 
 use super::alg;
-use crate::keys::{RsaKey, sha256};
+use crate::keys::{P256Key, RsaKey, sha256};
 
 /// TPMS_PCR_SELECTION: a bank, and its registers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +107,14 @@ impl AttestSpec {
 pub fn rsassa_sha256(key: &RsaKey, message: &[u8]) -> Vec<u8> {
     [&0x0014_u16.to_be_bytes()[..], &alg::SHA256.to_be_bytes(), &sized(&key.sign_pkcs1_sha256(message))]
         .concat()
+}
+
+/// TPMT_SIGNATURE of `message`: ECDSA on P-256 with SHA-256.
+#[must_use]
+pub fn ecdsa_p256(key: &P256Key, message: &[u8]) -> Vec<u8> {
+    let signature = key.sign(message);
+    let (r, s) = signature.split_at(32);
+    [&0x0018_u16.to_be_bytes()[..], &alg::SHA256.to_be_bytes(), &sized(r), &sized(s)].concat()
 }
 
 /// TPMT_PUBLIC of an attestation key as Azure's and Google's vTPMs make it: RSA-2048, RSASSA with SHA-256, the default exponent.

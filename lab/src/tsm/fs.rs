@@ -71,6 +71,9 @@ impl Tree {
             tree.put("firmware/acpi/tables/CCEL", Node::Bytes(table.clone()));
             tree.put("firmware/acpi/tables/data/CCEL", Node::Bytes(log.clone()));
         }
+        for (path, content) in &behaviour.files {
+            tree.put(path, Node::Bytes(content.clone()));
+        }
         tree
     }
 

@@ -98,6 +98,8 @@ pub struct Behaviour {
     pub hold: Option<Hold>,
     /// The ACPI table CCEL and the event log that it names.
     pub ccel: Option<(Vec<u8>, Vec<u8>)>,
+    /// Other files: path below `sys`, content.
+    pub files: Vec<(String, Vec<u8>)>,
 }
 
 impl Behaviour {
@@ -117,6 +119,7 @@ impl Behaviour {
             extension: Extension::Works,
             hold: None,
             ccel: None,
+            files: Vec::new(),
         }
     }
 

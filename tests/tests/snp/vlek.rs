@@ -1,9 +1,7 @@
 //! Reports that a provider's VLEK signed, as `evidence-snp` verifies them for a backend that accepts them.
 
 use evidence_ledger::Failed;
-use evidence_snp::{
-    Anchors, ChainCache, Error, Pin, Policy, VekKind, VerifiedReport, VerifyReport, amd_anchors,
-};
+use evidence_snp::{Anchors, ChainCache, Error, Pin, Policy, VerifiedReport, VerifyReport, amd_anchors};
 use lab::amd::{Hierarchy, Product, ReportSpec, VekSpec};
 
 use crate::{
@@ -39,7 +37,7 @@ impl Provider {
             anchors: &Anchors::new(
                 pins.map(|(subject, spki_sha256)| Pin { subject: subject.into(), spki_sha256 }),
             ),
-            signed_by: VekKind::Vlek,
+            profile: &evidence_snp::AWS,
             report_data: &[0; 64],
             policy: &self.policy,
             at: time(june_2026()),
@@ -112,7 +110,7 @@ fn real_vlek_reports_give_their_stated_verdicts() {
                 endorsements: &[],
                 revocation_lists: &[],
                 anchors: &amd_anchors(),
-                signed_by: VekKind::Vlek,
+                profile: &evidence_snp::AWS,
                 report_data: &vector.report_data,
                 policy: &policy,
                 at: time(vector.at),
@@ -153,12 +151,12 @@ fn one_cache_serves_reports_of_several_keys() {
     }
     let of_vlek = ReportSpec::new_vlek(Product::Milan, 3);
     let reports = [
-        (of_first.sign(&first), VekKind::Vcek, "accepted"),
-        (of_second.sign(&second), VekKind::Vcek, "accepted"),
-        (of_vlek.sign(&vlek), VekKind::Vlek, "accepted"),
-        (of_first.sign(&second), VekKind::Vcek, "report-signature"),
-        (of_second.sign(&first), VekKind::Vcek, "report-signature"),
-        (of_vlek.sign(&vlek), VekKind::Vcek, "signing-key"),
+        (of_first.sign(&first), evidence_snp::BARE_METAL, "accepted"),
+        (of_second.sign(&second), evidence_snp::BARE_METAL, "accepted"),
+        (of_vlek.sign(&vlek), evidence_snp::AWS, "accepted"),
+        (of_first.sign(&second), evidence_snp::BARE_METAL, "report-signature"),
+        (of_second.sign(&first), evidence_snp::BARE_METAL, "report-signature"),
+        (of_vlek.sign(&vlek), evidence_snp::BARE_METAL, "signing-key"),
     ];
     let certificates =
         [&first.der[..], &second.der, &vlek.der, hierarchy.asvk(), hierarchy.ask(), hierarchy.ark()];
@@ -167,14 +165,14 @@ fn one_cache_serves_reports_of_several_keys() {
         Anchors::new(pins.map(|(subject, spki_sha256)| Pin { subject: subject.into(), spki_sha256 }));
     let policy = Policy { danger_accept_unknown_revocation: true, ..Policy::default() };
     let chains = ChainCache::default();
-    let judge = |report: &[u8], signed_by, anchors: &Anchors, at| {
+    let judge = |report: &[u8], profile: &evidence_snp::Profile, anchors: &Anchors, at| {
         VerifyReport {
             report,
             certificates: &certificates,
             endorsements: &[],
             revocation_lists: &[],
             anchors,
-            signed_by,
+            profile,
             report_data: &[0; 64],
             policy: &policy,
             at: time(at),
@@ -183,14 +181,14 @@ fn one_cache_serves_reports_of_several_keys() {
         .map_or_else(|failed| failed.check.name(), |_| "accepted")
     };
     for round in 0..3 {
-        for (report, signed_by, verdict) in &reports {
-            assert_eq!(judge(report, *signed_by, &anchors, june_2026()), *verdict, "round {round}");
+        for (report, profile, verdict) in &reports {
+            assert_eq!(judge(report, profile, &anchors, june_2026()), *verdict, "round {round}");
         }
         // A chain that was verified under one set of roots, or at one time, was not verified under others.
-        let (report, signed_by, _) = &reports[0];
-        assert_eq!(judge(report, *signed_by, &amd_anchors(), june_2026()), "chain-signatures");
+        let (report, profile, _) = &reports[0];
+        assert_eq!(judge(report, profile, &amd_anchors(), june_2026()), "chain-signatures");
         let late = lab::time::utc_day(2034, 1, 1);
-        assert_eq!(judge(report, *signed_by, &anchors, late), "chain-validity");
+        assert_eq!(judge(report, profile, &anchors, late), "chain-validity");
     }
 }
 
@@ -214,7 +212,7 @@ fn refused_reports_leave_no_chain_behind() {
             endorsements: &[],
             revocation_lists: &[],
             anchors: &anchors,
-            signed_by: VekKind::Vcek,
+            profile: &evidence_snp::BARE_METAL,
             report_data: &[0; 64],
             policy: &policy,
             at: time(june_2026()),

@@ -97,6 +97,9 @@ pub enum TpmError {
     /// Not a TPM in libtss2's words.
     #[error("{0:?} is no tpm, expected such as swtpm:host=127.0.0.1,port=2321 or device:/dev/tpmrm0")]
     Tcti(String),
+    /// Something else than a template of a key.
+    #[error("template of the attestation key is no TPMT_PUBLIC")]
+    Template,
     /// An index that is larger than the caller reads.
     #[error("NV index {index:#010x} has {found} bytes, expected at most {limit}")]
     TooLarge {
@@ -142,6 +145,7 @@ impl TpmError {
             | Self::NotAllocated { .. }
             | Self::NotReadable { .. }
             | Self::OtherIndex { .. }
+            | Self::Template
             | Self::UnknownBank { .. } => ErrorKind::Unsupported,
             Self::TooLarge { .. } => ErrorKind::LimitExceeded,
         }

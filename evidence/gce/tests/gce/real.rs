@@ -24,7 +24,9 @@ fn google_names_the_instance_of_a_real_key() {
     let chain = certificates(&root.join("gcp/vtpm-snp-host-vaportpm/ak_chain.pem"));
     let [ak, intermediate, google] = &chain[..] else { panic!("three certificates") };
     let candidates = [intermediate.der(), google.der()];
-    let (anchors, policy) = (ak_anchors(), InstancePolicy::default());
+    let anchors = ak_anchors();
+    // Google's list of that time is not at hand.
+    let policy = InstancePolicy { danger_accept_unknown_revocation: true, ..InstancePolicy::default() };
     let verify = VerifyAk {
         certificate: ak.der(),
         candidates: &candidates,
@@ -56,10 +58,16 @@ fn google_names_the_instance_of_a_real_key() {
         let failed = VerifyAk { at, ..verify }.verify(&AkCache::default()).unwrap_err();
         assert_eq!(failed.check.name(), "ak-certificate-validity");
     }
-    let listed: InstancePolicy =
-        toml::from_str("projects = ['lockboot']\nzones = ['us-central1-f']").unwrap();
+    let listed: InstancePolicy = toml::from_str(
+        "projects = ['lockboot']\nzones = ['us-central1-f']\ndanger-accept-unknown-revocation = true",
+    )
+    .unwrap();
     VerifyAk { policy: &listed, ..verify }.verify(&AkCache::default()).unwrap();
-    let other: InstancePolicy = toml::from_str("projects = ['mine']").unwrap();
+    let other: InstancePolicy =
+        toml::from_str("projects = ['mine']\ndanger-accept-unknown-revocation = true").unwrap();
+    let default = InstancePolicy::default();
+    let failed = VerifyAk { policy: &default, ..verify }.verify(&AkCache::default()).unwrap_err();
+    assert_eq!(failed.check.name(), "gce-authorities-current");
     let failed = VerifyAk { policy: &other, ..verify }.verify(&AkCache::default()).unwrap_err();
     assert_eq!((failed.check.name(), failed.error.kind()), ("gce-project", ErrorKind::PolicyViolation));
     let without = VerifyAk { candidates: &candidates[1..], ..verify };

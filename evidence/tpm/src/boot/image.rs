@@ -35,7 +35,7 @@ pub struct Image {
 }
 
 /// What each register of a boot must hold, by its number.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(try_from = "BTreeMap<String, Expected>")]
 pub struct ExpectedPcrs(BTreeMap<u8, Expected>);
 
@@ -116,20 +116,19 @@ impl ExpectedPcrs {
     }
 }
 
-/// Refuses what can only be a mistake in a list of images, of each of which `pcrs` gives the registers.
+/// Refuses what can only be a mistake in a list of images, of each of which `listed` gives the registers and what is asked of them.
 ///
 /// # Errors
 ///
 /// [`ImageError`].
 pub fn validate_images<I>(
     images: &[I],
-    rules: &ImageRules,
-    pcrs: impl Fn(&I) -> &ExpectedPcrs,
+    listed: impl Fn(&I) -> (&ExpectedPcrs, &ImageRules),
 ) -> Result<(), ImageError> {
     if images.is_empty() {
         return Err(ImageError::Empty);
     }
-    images.iter().try_for_each(|image| pcrs(image).validate(rules))
+    images.iter().map(listed).try_for_each(|(pcrs, rules)| pcrs.validate(rules))
 }
 
 /// The first of `images` whose boot `holds`. Where there is none, why not: of the image that was looked at last; `None` without

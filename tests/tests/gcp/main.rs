@@ -1,0 +1,18 @@
+//! Google Cloud: every named check has a forged case that fails it alone, spliced Evidence is refused by its own error, and real
+//! Evidence gives the verdict that its catalogue states.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a failure of a test helper is a failure of the test"
+)]
+
+mod cases;
+mod flips;
+mod named_checks;
+mod payload;
+mod scene;
+mod splices;
+mod vectors;
