@@ -80,6 +80,11 @@ pub struct VerifyQuote<'a> {
 pub struct Pcrs(Vec<(HashAlgorithm, u8, Vec<u8>)>);
 
 impl Pcrs {
+    /// A backend's assertion that something else than a quote, which it verified, holds these registers of a TPM: bank, index, value.
+    pub fn assertion(registers: impl IntoIterator<Item = (HashAlgorithm, u8, Vec<u8>)>) -> Self {
+        Self(registers.into_iter().collect())
+    }
+
     /// The value of a register; `None` if it was not quoted.
     pub fn get(&self, bank: Bank, pcr: u8) -> Option<&[u8]> {
         self.0
