@@ -11,7 +11,7 @@ use core::marker::PhantomData;
 use std::sync::Arc;
 
 use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384, PrivateKey};
-use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, digest};
+use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, SHA512, digest};
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
@@ -320,6 +320,11 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// SHA-384 of `bytes`.
 pub(crate) fn sha384(bytes: &[u8]) -> [u8; 48] {
     digest(&SHA384, bytes).as_ref().try_into().expect("SHA-384 has 48 bytes")
+}
+
+/// SHA-512 of `bytes`.
+pub(crate) fn sha512(bytes: &[u8]) -> [u8; 64] {
+    digest(&SHA512, bytes).as_ref().try_into().expect("SHA-512 has 64 bytes")
 }
 
 /// SHA-1 of `bytes`.

@@ -88,9 +88,16 @@ impl BootLog {
     /// The digests that `pcr` is extended with, SHA-256.
     #[must_use]
     pub fn digests(&self, pcr: u32) -> Vec<[u8; 32]> {
-        let of_pcr =
-            self.events.iter().filter(|event| event.pcr == pcr && event.event_type != event_type::NO_ACTION);
-        of_pcr.map(|event| sha256(event.measured())).collect()
+        self.measured(pcr).map(sha256).collect()
+    }
+
+    /// The bytes whose hashes `pcr` is extended with.
+    fn measured(&self, pcr: u32) -> impl Iterator<Item = &[u8]> {
+        let of_pcr = self
+            .events
+            .iter()
+            .filter(move |event| event.pcr == pcr && event.event_type != event_type::NO_ACTION);
+        of_pcr.map(BootEvent::measured)
     }
 
     /// The value of `pcr` after the boot, SHA-256.
@@ -98,6 +105,13 @@ impl BootLog {
     pub fn pcr(&self, pcr: u32) -> [u8; 32] {
         let digests = self.digests(pcr).into_iter();
         digests.fold([0; 32], |value, digest| sha256(&[value, digest].concat()))
+    }
+
+    /// The value of `pcr` after the boot, SHA-384.
+    #[must_use]
+    pub fn pcr_sha384(&self, pcr: u32) -> [u8; 48] {
+        let digests = self.measured(pcr).map(sha384);
+        digests.fold([0; 48], |value, digest| sha384(&[value, digest].concat()))
     }
 
     /// The log as firmware hands it out (TCG_PCR_EVENT2, digests SHA-1, SHA-256 and SHA-384).
