@@ -9,7 +9,7 @@ use crate::common::policies;
 
 /// A verifier of every backend.
 fn verifier(policy: AppraisalPolicy) -> Result<Verifier> {
-    let accepted = Registry::linked().unwrap().accept(["azure", "baremetal-snp", "tdx"]).unwrap();
+    let accepted = Registry::linked().unwrap().accept(["aws", "azure", "baremetal-snp", "tdx"]).unwrap();
     Verifier::new(accepted, Arc::new(OfflineBundle::default()), policy)
 }
 
@@ -75,6 +75,12 @@ fn every_key_has_an_example() {
     probe("[backend.azure.launch]", &["images", "phase"]);
     probe("[[backend.azure.launch.images]]", &["os-image-hash", "pcrs"]);
     probe("[backend.azure.raw]", &["pcrs", "user-data"]);
+    probe("[backend.aws]", &["regions", "report", "document", "danger-accept-no-tee"]);
+    probe("[backend.aws.report]", &["minimum-tcb", "host-data"]);
+    probe("[backend.aws.document]", &["max-age", "max-skew"]);
+    probe("[backend.aws.launch]", &["measurements", "images", "config", "phase"]);
+    probe("[[backend.aws.launch.measurements]]", &["measurement", "firmware", "vcpus"]);
+    probe("[[backend.aws.launch.images]]", &["os-image-hash", "pcrs"]);
     for field in backend_api::Field::ALL {
         assert!(examples.contains(&format!("\n{} = ", field.name())), "{} has no example", field.name());
     }
@@ -82,7 +88,7 @@ fn every_key_has_an_example() {
 
 /// What a section refers to another for means the same there: the keys are the same.
 #[test]
-fn sections_of_azure_have_the_keys_of_the_processors() {
+fn sections_of_clouds_have_the_keys_of_the_processors() {
     let keys = |section: &str| {
         let policy =
             AppraisalPolicy::from_toml(&format!("version = 1\n[backend.{section}]\nno-such-key = 1\n"));
@@ -91,6 +97,7 @@ fn sections_of_azure_have_the_keys_of_the_processors() {
     };
     assert_eq!(keys("azure.report"), keys("baremetal-snp.report"));
     assert_eq!(keys("azure.td-quote"), keys("tdx.quote"));
+    assert_eq!(keys("aws.report"), keys("baremetal-snp.report"));
 }
 
 /// The default of id-keys is what the explanation says it is.
