@@ -21,7 +21,9 @@ use backend_api::{
 pub use bind::checks as bind_checks;
 pub use error::Error;
 pub use evidence::{AwsEvidence, MAX_CERTIFICATES, MAX_PAYLOAD};
-pub use policy::{DocumentPolicy, LaunchPolicy, ListedMeasurement, Member, Policy, RawPolicy};
+pub use policy::{
+    ChallengeMember, DocumentPolicy, LaunchPolicy, ListedMeasurement, Member, Policy, RawPolicy,
+};
 pub use profile::{Profile, media_type, profile_of, v1_nonce, v1_report_data};
 
 /// The id of this backend.

@@ -111,17 +111,32 @@ pub struct ListedMeasurement {
 }
 
 /// The section `[backend.aws.raw]`: what other tools had signed, on the relying party's own word.
+///
+/// Whatever it names, something that was signed is the challenge: a member of the document, or without a document REPORT_DATA.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct RawPolicy {
-    /// REPORT_DATA; the challenge if absent.
+    /// The member of the document that is the challenge, without zeros at its end.
+    pub challenge: ChallengeMember,
+    /// REPORT_DATA beside a document; the challenge if absent, and without a document.
     pub report_data: Option<Hex<64>>,
-    /// `nonce` of the document; there must be none, if absent.
+    /// `nonce` of the document, where it is not the challenge; there must be none, if absent.
     pub nonce: Option<Member>,
-    /// `user_data` of the document. If absent, there must be none where `nonce` is named, and it must be the challenge where that is not.
+    /// `user_data` of the document, where it is not the challenge; there must be none, if absent.
     pub user_data: Option<Member>,
     /// `public_key` of the document; there must be none, if absent.
     pub public_key: Option<Member>,
+}
+
+/// Which member of a document is the challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChallengeMember {
+    /// `nonce`.
+    Nonce,
+    /// `user_data`.
+    #[default]
+    UserData,
 }
 
 /// What a member of a document holds, in the hex of policies: 1 to 1024 bytes.
@@ -202,6 +217,15 @@ impl Policy {
         }
         if config.is_some() && images.iter().flatten().any(|image| image.pcrs.lists(CONFIG_PCR)) {
             return Err("launch.config and an image both say what PCR8 is");
+        }
+        let challenge = self.raw.as_ref().and_then(|raw| match raw.challenge {
+            ChallengeMember::Nonce => raw.nonce.as_ref(),
+            ChallengeMember::UserData => raw.user_data.as_ref(),
+        });
+        if challenge.is_some() {
+            return Err(
+                "raw names bytes of the member that is the challenge: raw.challenge says which that is",
+            );
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use evidence_tpm::Pcrs;
 
 use crate::{
     AwsEvidence, DESCRIPTOR, Error, ID, Policy, Profile, RawPolicy, checks, claims,
-    policy::Member,
+    policy::{ChallengeMember, Member},
     profile::{profile_of, sha256, v1_nonce, v1_report_data},
     region,
 };
@@ -140,14 +140,15 @@ impl Verifier<'_> {
             at: self.input.at,
             max_age: Duration::from_secs(self.policy.document.max_age),
             max_skew: Duration::from_secs(self.policy.document.max_skew),
-            nonce: match profile {
-                Profile::V1 => Expected::Exactly(&of_report),
-                Profile::Raw | Profile::NitroTpmOnly => named(raw.nonce.as_ref()),
+            nonce: match (profile, raw.challenge) {
+                (Profile::V1, _) => Expected::Exactly(&of_report),
+                (Profile::Raw, ChallengeMember::Nonce) => Expected::BeginningOf(challenge),
+                (Profile::Raw | Profile::NitroTpmOnly, _) => named(raw.nonce.as_ref()),
             },
-            user_data: if raw.nonce.is_none() && raw.user_data.is_none() {
-                Expected::Exactly(challenge)
-            } else {
-                named(raw.user_data.as_ref())
+            user_data: match (profile, raw.challenge) {
+                (Profile::V1 | Profile::NitroTpmOnly, _) => Expected::Exactly(challenge),
+                (Profile::Raw, ChallengeMember::UserData) => Expected::BeginningOf(challenge),
+                (Profile::Raw, ChallengeMember::Nonce) => named(raw.user_data.as_ref()),
             },
             public_key: named(raw.public_key.as_ref()),
         }
@@ -160,7 +161,10 @@ impl Verifier<'_> {
         if profile == Profile::V1 {
             self.graph.add("document", "report", "SHA-384 in nonce", Authority::ProviderVtpm);
         }
-        let means = if raw.nonce.is_some() { "nonce, as the policy names it" } else { "user_data" };
+        let means = match raw.challenge {
+            ChallengeMember::Nonce => "nonce",
+            ChallengeMember::UserData => "user_data",
+        };
         self.graph.add("document", "challenge", means, word);
         Ok(Some(document))
     }
@@ -181,12 +185,13 @@ impl Verifier<'_> {
             return Ok(None);
         };
         let challenge = self.input.challenge.as_bytes();
-        let instance = document.map_or("", |document| document.module_id().instance());
-        let report_data = match profile {
-            Profile::V1 => v1_report_data(instance, challenge),
-            Profile::Raw | Profile::NitroTpmOnly => {
-                raw.report_data.as_ref().map_or(*challenge, |named| named.0)
+        let report_data = match (document, &raw.report_data) {
+            (Some(document), _) if profile == Profile::V1 => {
+                v1_report_data(document.module_id().instance(), challenge)
             }
+            (Some(_), Some(named)) => named.0,
+            // Nothing else is the challenge.
+            _ => *challenge,
         };
         let certificates: Vec<&[u8]> = evidence.certificates.iter().map(|der| der.as_slice()).collect();
         let endorsements: Vec<&[u8]> = self.input.endorsements.of(EndorsementKind::Certificate).collect();
@@ -212,7 +217,9 @@ impl Verifier<'_> {
         if profile == Profile::V1 {
             self.graph.add("report", "instance", "SHA-512 in the report data", Authority::TeeHardware);
         }
-        self.graph.add("report", "challenge", "report data", word);
+        if report_data == *challenge || profile == Profile::V1 {
+            self.graph.add("report", "challenge", "report data", word);
+        }
         Ok(Some(report))
     }
 

@@ -8,6 +8,12 @@
     reason = "a failure of a test helper is a failure of the test"
 )]
 
+#[path = "conformance/aws.rs"]
+mod aws;
+#[path = "conformance/aws_forgeries.rs"]
+mod aws_forgeries;
+#[path = "aws/payload.rs"]
+mod aws_payload;
 #[path = "conformance/azure.rs"]
 mod azure;
 #[path = "conformance/azure_forgeries.rs"]
@@ -37,4 +43,8 @@ mod intel {
 
 mod microsoft {
     conformance::suite!(crate::azure::Azure);
+}
+
+mod amazon {
+    conformance::suite!(crate::aws::Aws);
 }

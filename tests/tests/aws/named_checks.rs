@@ -231,6 +231,11 @@ fn policies_that_cannot_be_meant_are_refused() {
         ("[backend.aws.raw]\nnonce = \"\"\n".to_owned(), "1 to 1024 bytes"),
         ("[backend.aws.raw]\nnonce = \"0\"\n".to_owned(), "1 to 1024 bytes"),
         (format!("[backend.aws.raw]\nuser-data = \"{}\"\n", "00".repeat(1025)), "1 to 1024 bytes"),
+        ("[backend.aws.raw]\nuser-data = \"00\"\n".to_owned(), "names bytes of the member"),
+        (
+            "[backend.aws.raw]\nchallenge = \"nonce\"\nnonce = \"00\"\n".to_owned(),
+            "names bytes of the member",
+        ),
         ("[backend.aws.document]\nmax-age = -1\n".to_owned(), "expected u64"),
         ("[backend.aws.launch]\nmeasurements = [[]]\n".to_owned(), "are tables"),
         ("regions = []\n".to_owned(), "regions lists names"),

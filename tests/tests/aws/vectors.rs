@@ -28,8 +28,8 @@ impl Real {
         let at = meta["verify_at"].as_str().unwrap().replace(' ', "T").replace("+00:00", "Z");
         let expected = meta["expected"].clone();
         let mut challenge = [0; 64];
-        if let Some(report_data) = expected["report_data"].as_str() {
-            hex::decode_to_slice(report_data, &mut challenge).unwrap();
+        if let Some(committed) = expected["report_data"].as_str().or(expected["nonce"].as_str()) {
+            hex::decode_to_slice(committed, &mut challenge[..committed.len() / 2]).unwrap();
         }
         let evidence = AwsEvidence {
             report: read("report.bin").map(Into::into),
@@ -80,16 +80,14 @@ impl Real {
 
     /// A policy for a document alone.
     pub(crate) fn known_document(&self, more: &str) -> String {
-        let text = |name: &str| self.expected[name].as_str().unwrap();
         let pcr = |pcr: &u8| {
             format!("{pcr} = [\"{}\"]", self.expected["nitrotpm_pcrs"][pcr.to_string()].as_str().unwrap())
         };
         let pcrs: Vec<String> = LISTED.iter().chain(&[8]).map(pcr).collect();
         format!(
-            "[backend.aws]\n{more}\n[backend.aws.raw]\nnonce = \"{}\"\npublic-key = \"{}\"\n\
+            "[backend.aws]\n{more}\n[backend.aws.raw]\nchallenge = \"nonce\"\npublic-key = \"{}\"\n\
              [[backend.aws.launch.images]]\n[backend.aws.launch.images.pcrs]\n{}\n",
-            text("nonce"),
-            text("public_key"),
+            self.expected["public_key"].as_str().unwrap(),
             pcrs.join("\n")
         )
     }
@@ -156,6 +154,9 @@ fn a_document_alone_is_accepted_where_the_policy_does_without_a_tee() {
     assert_eq!(refused(Profile::NitroTpmOnly, &known), "nitro-nonce");
     assert_eq!(refused(Profile::V1, &known), "report-present");
     assert_eq!(refused(Profile::Raw, &known.replace("public-key", "user-data")), "nitro-user-data");
+    assert_eq!(refused(Profile::Raw, &known.replace("challenge = \"nonce\"", "")), "nitro-nonce");
+    let another = Real { challenge: [0; 64], ..Real::read(&root, "aws/nitrotpm-vaportpm") };
+    assert_eq!(failed_check(another.judge(Profile::Raw, &known)), "nitro-nonce");
     assert_eq!(refused(Profile::Raw, &known.replace("\n8 =", "\n#8 =")), "configuration");
     let late = Real { at: real.at + 301, ..Real::read(&root, "aws/nitrotpm-vaportpm") };
     assert_eq!(failed_check(late.judge(Profile::Raw, &known)), "nitro-age");
@@ -190,6 +191,7 @@ fn halves_of_two_real_machines_are_refused() {
     );
     let mut both = Real::read(&root, VLEK_V5);
     both.evidence.document = document.evidence.document;
+    both.challenge = document.challenge;
     assert_eq!(failed_check(both.judge(Profile::Raw, &policy)), "document-region");
     assert_eq!(failed_check(both.judge(Profile::V1, &policy)), "nitro-nonce");
 }

@@ -68,8 +68,17 @@ cases! {
     "nitro-nonce", "a nonce in what dstack sends", of document_only: |scene| {
         document(scene, |document| document.nonce = Some(vec![7; 32]));
     };
-    "nitro-nonce", "another nonce than the policy names", of named: |scene| {
-        document(scene, |document| document.nonce = Some(vec![0xA1; 31]));
+    "nitro-nonce", "another nonce than the challenge", of named: |scene| {
+        document(scene, |document| document.nonce = Some(vec![0xC5; 64]));
+    };
+    "nitro-nonce", "the beginning of the challenge, and not what is left of it without zeros", of short_nonce: |scene| {
+        document(scene, |document| document.nonce = Some(vec![0xC4; 31]));
+    };
+    "nitro-nonce", "an empty nonce, for a challenge of zeros", of zero_nonce: |scene| {
+        document(scene, |document| document.nonce = Some(Vec::new()));
+    };
+    "nitro-nonce", "a nonce longer than a challenge", of named: |scene| {
+        document(scene, |document| document.nonce = Some(vec![0xC4; 65]));
     };
     "nitro-user-data", "another challenge": |scene| scene.challenge[63] ^= 1;
     "nitro-user-data", "evidence of another challenge": |scene| scene.asked[0] ^= 1;
@@ -78,7 +87,7 @@ cases! {
         document(scene, |document| _ = document.user_data.as_mut().unwrap().pop());
     };
     "nitro-user-data", "another challenge than dstack was asked for", of document_only: |scene| scene.challenge[0] ^= 1;
-    "nitro-user-data", "user data beside a nonce, where the policy names a nonce alone", of named_nonce: |scene| {
+    "nitro-user-data", "user data beside a nonce, where the policy names none", of short_nonce: |scene| {
         document(scene, |document| document.user_data = Some(vec![0xA2; 16]));
     };
     "nitro-user-data", "other user data than the policy names", of named: |scene| {
@@ -116,23 +125,33 @@ fn younger() -> Scene {
 pub(crate) fn named() -> Scene {
     let mut scene = raw();
     document(&mut scene, |document| {
-        document.nonce = Some(vec![0xA1; 32]);
+        document.nonce = Some(vec![0xC4; 64]);
         document.user_data = Some(vec![0xA2; 16]);
         document.public_key = Some(vec![4; 65]);
     });
     scene.policy = format!(
-        "[backend.aws.raw]\nnonce = \"{}\"\nuser-data = \"{}\"\npublic-key = \"{}\"\n",
-        "a1".repeat(32),
+        "[backend.aws.raw]\nchallenge = \"nonce\"\nuser-data = \"{}\"\npublic-key = \"{}\"\n",
         "a2".repeat(16),
         "04".repeat(65)
     );
     scene
 }
 
-/// The same of a tool that has a nonce alone.
-fn named_nonce() -> Scene {
+/// The same for a challenge of which nothing but zeros is left.
+fn zero_nonce() -> Scene {
+    let mut scene = short_nonce();
+    (scene.asked, scene.challenge) = ([0; 64], [0; 64]);
+    document(&mut scene, |document| document.nonce = Some(vec![0; 32]));
+    scene
+}
+
+/// The same of a tool that has a nonce of 32 bytes and nothing else.
+pub(crate) fn short_nonce() -> Scene {
     let mut scene = raw();
-    document(&mut scene, |document| (document.nonce, document.user_data) = (Some(vec![0xA1; 32]), None));
-    scene.policy = format!("[backend.aws.raw]\nnonce = \"{}\"\n", "a1".repeat(32));
+    scene.asked = [0; 64];
+    scene.asked[..32].fill(0xC4);
+    scene.challenge = scene.asked;
+    document(&mut scene, |document| (document.nonce, document.user_data) = (Some(vec![0xC4; 32]), None));
+    scene.policy = "[backend.aws.raw]\nchallenge = \"nonce\"\n".to_owned();
     scene
 }

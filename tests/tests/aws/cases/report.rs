@@ -39,7 +39,14 @@ cases! {
         evidence.report = Some(other.v1_parts(&[0xC4; 64]).report.into());
     });
     "report-data", "other report data than the policy names", of named_report_data: |scene| {
-        scene.policy = scene.policy.replace("C4\"", "C5\"");
+        scene.policy = scene.policy.replace("C5\"", "C6\"");
+    };
+    "report-data", "the report data that the policy names, and nothing else that is the challenge", of named_report_data: |scene| {
+        aws(scene, "danger-accept-no-document = true");
+        scene.edit = |evidence| {
+            evidence.report = Some(Guest::new().report_for(&[0xC5; 64]).into());
+            evidence.document = None;
+        };
     };
     "vmpl", "a report of another privilege level": |scene| scene.guest.report.vmpl = 1;
     "no-debug", "a guest that can be debugged": |scene| scene.guest.report.policy |= 1 << 19;
@@ -64,7 +71,8 @@ fn resigned(scene: &mut Scene, change: fn(&mut AwsEvidence)) {
 /// What another tool made, and a relying party that knows what its report must hold.
 fn named_report_data() -> Scene {
     let mut scene = raw();
-    scene.policy = format!("[backend.aws.raw]\nreport-data = \"{}\"\n", "C4".repeat(64));
+    scene.edit = |evidence| evidence.report = Some(Guest::new().report_for(&[0xC5; 64]).into());
+    scene.policy = format!("[backend.aws.raw]\nreport-data = \"{}\"\n", "C5".repeat(64));
     scene
 }
 
