@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "attester")]
+mod attester;
 mod bind;
 pub mod checks;
 mod claims;
@@ -13,6 +15,8 @@ mod region;
 mod verify;
 
 use async_trait::async_trait;
+#[cfg(feature = "attester")]
+pub use attester::AttesterError;
 use backend_api::{
     AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, CheckInfo, Descriptor,
     EndorsementRequest, Endorsements, Evidence, EvidenceKind, Register, Result, Role, RuntimeBinding,
@@ -61,7 +65,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
         EvidenceKind { media_type: media_type(Profile::Raw), verify_checks: RAW },
         EvidenceKind { media_type: media_type(Profile::NitroTpmOnly), verify_checks: DOCUMENT },
     ],
-    attester: AttesterRole::Absent,
+    attester: if cfg!(feature = "attester") { AttesterRole::Present } else { AttesterRole::Absent },
     runtime: RuntimeMechanism::Registers { registers: &[Register { name: "PCR14", hash: "sha384" }] },
     bind_checks: &[
         bind::checks::ALL,
@@ -100,6 +104,29 @@ impl AttestationBackend for Aws {
 
     fn inspect(&self, evidence: &Evidence) -> Result<serde_json::Value> {
         inspect::inspect(evidence)
+    }
+
+    #[cfg(feature = "attester")]
+    fn detect(&self, guest: &backend_api::Guest) -> backend_api::Detection {
+        attester::detect(guest)
+    }
+
+    #[cfg(feature = "attester")]
+    async fn collect(
+        &self,
+        guest: &backend_api::Guest,
+        request: &backend_api::CollectRequest,
+    ) -> Result<Evidence> {
+        attester::collect(guest, request).await
+    }
+
+    #[cfg(feature = "attester")]
+    async fn extend_runtime(
+        &self,
+        guest: &backend_api::Guest,
+        event: &backend_api::RuntimeEvent,
+    ) -> Result<backend_api::Extension> {
+        attester::extend_runtime(guest, event).await
     }
 }
 
