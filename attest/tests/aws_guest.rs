@@ -180,6 +180,12 @@ fn a_nitrotpm_that_makes_no_document_is_named() {
             ErrorKind::InconsistentEvidence,
             "expected one",
         ),
+        // The TPM itself checks what the session authorizes: TPM_RC_AUTH_FAIL.
+        (
+            Behaviour { changed_request: true, ..Behaviour::default() },
+            ErrorKind::DeviceUnavailable,
+            "TPM2_NV_Write failed: response code 0x0000098e",
+        ),
     ] {
         scene.machine.behave(behaviour);
         let error = scene.collect().unwrap_err();

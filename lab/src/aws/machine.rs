@@ -18,6 +18,7 @@ use crate::tsm::{Behaviour as Files, TsmTree};
 /// The command of AWS's, and those of the NV index through which it is asked (TPM_CC).
 const NITRO_TPM_REQUEST: u32 = 0x2000_0001;
 const NV_DEFINE_SPACE: u32 = 0x12A;
+const NV_WRITE: u32 = 0x137;
 const NV_READ: u32 = 0x14E;
 
 /// Bytes of the index through which a NitroTPM is asked, and the most that one of libtpms has.
@@ -36,6 +37,8 @@ pub struct Behaviour {
     pub truncated: bool,
     /// The document is of other registers.
     pub other_registers: bool,
+    /// Somebody between guest and TPM changes the request.
+    pub changed_request: bool,
     /// The second document and those after it are of another instance.
     pub other_instance: bool,
 }
@@ -179,6 +182,12 @@ fn before(state: &mut State, command: &[u8], tpm: &mut Wire) -> io::Result<Optio
         Some(NV_DEFINE_SPACE) => define(state, command, tpm),
         Some(NITRO_TPM_REQUEST) => attest(state, command, tpm).map(Some),
         Some(NV_READ) => Ok(read(state, command)),
+        Some(NV_WRITE) if state.behaviour.changed_request => {
+            // The last byte of the request: its offset follows.
+            let mut changed = command.to_vec();
+            changed.iter_mut().rev().skip(2).take(1).for_each(|byte| *byte ^= 1);
+            tpm.transmit(&changed).map(Some)
+        }
         _ => Ok(None),
     }
 }
