@@ -72,6 +72,10 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
     let Binder { ledger, mut identity, graph, mut notes } = binder;
     if let Some(device_id) = verified.device_id {
         identity.bind(Field::DeviceId, device_id, Lane::Report);
+    } else if verified.measurement.is_some() && verified.pcrs.is_some() {
+        let note =
+            "of any guest: nothing ties the report to the instance of the document, which tells the image";
+        notes.insert("report", note.to_owned());
     }
     match application {
         Some(application) => identity.bind_named(application.fields(), Lane::RuntimeRegister)?,
@@ -155,7 +159,7 @@ impl Binder {
         let replayed = match &log {
             None => None,
             Some(log) => {
-                let except = unlogged(evidence, policy);
+                let except = unlogged(evidence);
                 let replayed = ReplayedLog::replay(log, pcrs, BANK, &except).map_err(Error::from);
                 let replayed = self.ledger.record(checks::BOOT_LOG_REPLAY, replayed)?;
                 self.link("boot log", "registers of the boot");
@@ -239,9 +243,8 @@ impl Binder {
     }
 }
 
-/// Registers that are in no boot log: what the guest extended after its boot.
-fn unlogged(evidence: &AwsEvidence, policy: &LaunchPolicy) -> Vec<u8> {
+/// Registers that need not be in the boot log: what a guest extended after its boot. PCR8 has a check of its own.
+fn unlogged(evidence: &AwsEvidence) -> Vec<u8> {
     let runtime = (!evidence.runtime_events.is_empty()).then_some(RUNTIME_PCR);
-    let config = policy.config.as_ref().map(|_| CONFIG_PCR);
-    runtime.into_iter().chain(config).collect()
+    runtime.into_iter().chain([CONFIG_PCR]).collect()
 }

@@ -6,7 +6,7 @@ use backend_api::{ErrorKind, Result};
 use evidence_dstack::application::Phase;
 use evidence_event_log::Bank;
 use evidence_ledger::Hex;
-use evidence_nitro::MAX_MEMBER;
+use evidence_nitro::{MAX_MEMBER, is_region};
 use evidence_tpm::boot::{Image, ImageRules, validate_images};
 use serde::Deserialize;
 
@@ -65,8 +65,8 @@ impl Default for DocumentPolicy {
 pub struct LaunchPolicy {
     /// Measurements, one of which the launch must have. Here or among the reference values there must be some.
     pub measurements: Option<Vec<ListedMeasurement>>,
-    /// Images, one of which the guest must have booted, by registers in the bank of SHA-384. Without them no boot is known, and no
-    /// identity is bound. 2, 4, 7, 9 and 11 are needed; 12 and 13 are empty unless they are listed.
+    /// Images, one of which the guest must have booted, by registers in the bank of SHA-384. Without them no boot is known, and
+    /// Evidence with a document is refused. 2, 4, 7, 9 and 11 are needed; 12 and 13 are empty unless they are listed.
     pub images: Option<Vec<Image>>,
     /// Values of PCR8, one of which the guest must have: its configuration. If absent, PCR8 is empty, or what the image lists.
     pub config: Option<BTreeSet<Hex<48>>>,
@@ -92,7 +92,7 @@ pub struct ListedMeasurement {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct RawPolicy {
-    /// The member of the document that is the challenge, without zeros at its end.
+    /// The member of the document that is the challenge; zeros at its end may be missing.
     pub challenge: ChallengeMember,
     /// REPORT_DATA beside a document; the challenge if absent, and without a document.
     pub report_data: Option<Hex<64>>,
@@ -182,7 +182,7 @@ impl Policy {
             return Err("csp-ids is what regions says here");
         }
         let regions = self.regions.as_ref();
-        if regions.is_some_and(|all| all.is_empty() || !all.iter().all(|name| region::is_region(name))) {
+        if regions.is_some_and(|all| all.is_empty() || !all.iter().all(|name| is_region(name))) {
             return Err("regions lists names such as us-east-2, at least one");
         }
         let LaunchPolicy { measurements, images, config, .. } = &self.launch;

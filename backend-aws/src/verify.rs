@@ -217,9 +217,9 @@ impl Verifier<'_> {
         if profile == Profile::V1 {
             self.graph.add("report", "instance", "SHA-512 in the report data", Authority::TeeHardware);
         }
-        if report_data == *challenge || profile == Profile::V1 {
-            self.graph.add("report", "challenge", "report data", word);
-        }
+        let to =
+            if report_data == *challenge || profile == Profile::V1 { "challenge" } else { "report data" };
+        self.graph.add("report", to, "REPORT_DATA", word);
         Ok(Some(report))
     }
 

@@ -1,6 +1,6 @@
 //! Verified and bound Evidence against the parts of a policy that mean the same for every backend.
 
-use backend_api::{Authority, Error, ErrorKind, Failed, Field, Result, Role};
+use backend_api::{Authority, Check, Error, ErrorKind, Failed, Field, Result, Role};
 
 use crate::{AppraisalPolicy, Appraised};
 
@@ -107,6 +107,9 @@ fn asserted_links(
     ledger.verify(checks::ASSERTED_LINKS, asserted.map_or(Ok(()), Err))
 }
 
+/// The check with which backends compare a measurement to the listed ones.
+const MEASUREMENT_LISTED: Check = Check::new("measurement-listed");
+
 /// Whoever can choose the firmware and the kernel can make them say anything of the application: an identity means
 /// something to a relying party that lists the measurements or the images that it trusts, here or where it acts on the result.
 fn reference_values(
@@ -128,7 +131,12 @@ fn reference_values(
     if let Some(wrong) = listed.identity.keys().find_map(|field| judge(*field)) {
         return ledger.verify(checks::REFERENCE_VALUES, Err(wrong));
     }
-    // A listed measurement was compared by the backend: `measurement-listed`.
+    // Listed measurements are the backend's to compare. One that found none in the evidence lists that check as not performed.
+    if !listed.measurements.is_empty() && !ledger.passed(MEASUREMENT_LISTED) {
+        let reason = "the relying party lists measurements, and there was none to compare";
+        ledger.not_performed(checks::REFERENCE_VALUES, reason);
+        return Ok(());
+    }
     if policy.of_unknown_image().is_some() || policy.of_unknown_application().is_some() {
         let reason =
             "the values are those that are listed, and the policy accepts them of any image or application";
@@ -227,12 +235,18 @@ mod tests {
 
     #[test]
     fn values_of_anything_unknown_do_not_pass_for_compared() {
-        let passes = |policy: &AppraisalPolicy| {
+        let passes_where = |is_compared: bool, policy: &AppraisalPolicy| {
             let mut item = item();
+            if is_compared {
+                item.ledger.require(MEASUREMENT_LISTED, true, || ()).unwrap();
+            } else {
+                item.ledger.not_performed(MEASUREMENT_LISTED, "there is no measurement");
+            }
             item.identity.bind(Field::ComposeHash, [3; 32], Lane::Report);
             appraise(policy, Role::Cpu, &mut item).unwrap();
             item.ledger.passed(checks::REFERENCE_VALUES)
         };
+        let passes = |policy: &AppraisalPolicy| passes_where(true, policy);
         let mut policy = AppraisalPolicy::default();
         policy.reference_values.identity.insert(Field::AppId, [vec![1; 20]].into());
         assert!(!passes(&policy), "of any image and any application");
@@ -240,6 +254,7 @@ mod tests {
         assert!(!passes(&policy), "of any application");
         policy.reference_values.identity.insert(Field::ComposeHash, [vec![3; 32]].into());
         assert!(passes(&policy));
+        assert!(!passes_where(false, &policy), "of evidence without a measurement");
         policy.reference_values.measurements.clear();
         assert!(!passes(&policy), "of any image");
     }

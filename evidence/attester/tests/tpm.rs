@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
-use evidence_attester::tpm::{Key, NV_ATTRIBUTES, Pcr, Quoted, Tpm, TpmError};
+use evidence_attester::tpm::{Key, NV_ATTRIBUTES, Pcr, Quoted, Tpm, TpmError, TpmGuest};
 use evidence_attester::{Journal, JournalError, Register, RegisterError, device};
 use evidence_event_log::Bank;
 use evidence_event_log::runtime::{EventVersion, RuntimeEvent};
@@ -528,4 +528,22 @@ fn work_on_a_tpm_has_a_deadline() {
     assert_eq!(error.kind(TpmError::kind), ErrorKind::Unsettled);
     swtpm.resume().unwrap();
     assert_eq!(banks(10_000).unwrap().len(), 4);
+}
+
+/// A request that takes several writes: the software TPM checks the authorization of each, with nonces that change and a Name that
+/// changes with the first.
+#[test]
+fn a_long_request_to_a_nitrotpm_is_authorized_write_by_write() {
+    const TEST: &str = "a_long_request_to_a_nitrotpm_is_authorized_write_by_write";
+    if !Swtpm::is_installed() {
+        return skipped(TEST, "swtpm is not installed");
+    }
+    let machine = match lab::aws::Machine::start(lab::aws::Guest::new()) {
+        Ok(machine) => machine,
+        Err(error) => return skipped(TEST, &error.to_string()),
+    };
+    let guest = TpmGuest::new(&machine.root(), Some(&machine.tcti()));
+    let data: Vec<u8> = (0..=u8::MAX).cycle().take(1024).collect();
+    let document = guest.nitro_document(Some(&[7; 48]), Some(&data)).unwrap();
+    assert!(document.windows(data.len()).any(|window| window == data));
 }

@@ -13,4 +13,4 @@ pub use document::{Document, MAX_CABUNDLE, MAX_CERTIFICATE, MAX_DOCUMENT, MAX_ME
 pub use error::Error;
 pub use evidence_x509::{Anchors, Pin, UnixTime};
 pub use module_id::ModuleId;
-pub use verify::{Expected, VerifiedDocument, VerifyDocument};
+pub use verify::{Expected, VerifiedDocument, VerifyDocument, is_region};

@@ -248,8 +248,8 @@ impl Chain {
     }
 }
 
-/// A name such as `us-east-2`.
-fn is_region(text: &str) -> bool {
+/// Whether `text` is a name such as `us-east-2`. A dot in it would let another domain of somebody's pass for a region.
+pub fn is_region(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 

@@ -20,7 +20,7 @@ pub struct Item {
 /// The form of an [`Item`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ItemKind {
-    /// One DER certificate.
+    /// DER certificates: one, or at the address of a chain (`cert_chain`) several in PEM.
     Certificate,
     /// One DER revocation list.
     RevocationList,

@@ -142,12 +142,6 @@ impl Machine {
         (state.behaviour, state.documents) = (behaviour, 0);
     }
 
-    /// The index through which the NitroTPM was asked last; `None` if it never was.
-    #[must_use]
-    pub fn index(&self) -> Option<u32> {
-        lock(&self.state).index.as_ref().map(|(handle, _auth)| *handle)
-    }
-
     /// The software TPM.
     pub const fn tpm(&mut self) -> &mut Swtpm {
         &mut self.tpm

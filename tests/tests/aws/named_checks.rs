@@ -9,7 +9,10 @@ use registry::AttestationResult;
 use crate::{
     cases::{
         self,
-        binding::{boot_loader_in_pcr14, commands_in_pcr8, configured, nothing_extended, reference_value},
+        binding::{
+            boot_loader_in_pcr14, commands_in_pcr8, configuration_of_image, configured, nothing_extended,
+            reference_value,
+        },
         halves::{document_only, listed_regions, raw},
     },
     scene::{OS_IMAGE_HASH, Scene},
@@ -26,6 +29,7 @@ const ACCEPTED: &[Variant] = &[
     ("listed regions", listed_regions),
     ("a listed configuration", configured),
     ("commands of a boot loader", commands_in_pcr8),
+    ("a configuration that the image accounts for, and the log does not", configuration_of_image),
     ("a reference value", reference_value),
     ("a report alone", report_only),
     ("a document alone, of another tool", || {

@@ -78,7 +78,7 @@ struct Index {
 }
 
 impl Index {
-    /// Defines one that is its own, with an authorization that nobody else knows.
+    /// Defines one with an authorization of its own, so that no other process of the guest writes into it by mistake.
     fn define(tpm: &mut Wire) -> Result<Self, TpmError> {
         // One of 2^20, so that two processes do not meet.
         let [a, b, c] = random::<3>()?;

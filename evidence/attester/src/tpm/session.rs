@@ -1,4 +1,5 @@
-//! A salted session: who has seen the exchange cannot make an authorization.
+//! A salted session, as AWS's command wants one. It protects nothing that a verdict depends on: the key of the salt is whatever the TPM
+//! says, and the index's own authorization is sent in clear.
 //!
 //! Source: TPM 2.0 Library, revision 1.59, part 1, 19.6 (sessions), 11.4.10 (KDFa), B.10.2 (salts under RSA).
 
@@ -52,7 +53,7 @@ const EK_TEMPLATE: [u8; 56] = [
     0x00, 0x00, 0x00, 0x00, 0x00,
 ];
 
-/// An HMAC session whose key only this process and the TPM know.
+/// An HMAC session.
 #[derive(Debug)]
 pub(super) struct Session {
     handle: u32,

@@ -26,9 +26,6 @@ cases! {
             evidence.boot_log = Some(boot.bytes().into());
         };
     };
-    "boot-log-replay", "a PCR8 that the log does not account for, and no config in the policy": |scene| {
-        scene.guest.pcrs.push((8, [8; 48]));
-    };
     "boot-registers", "no image in the policy": |scene| scene.image = None;
     "boot-registers", "no image in the policy, of a document alone", of halves::document_only: |scene| scene.image = None;
     "boot-registers", "another boot loader": |scene| booted(scene, 4, b"another image");
@@ -44,6 +41,9 @@ cases! {
     "boot-registers", "an extension of the system": |scene| scene.guest.boot.events.push(event(13, b"sysext"));
     "boot-registers", "a document without PCR12": |scene| cut(scene, |document| document.pcrs.retain(|(pcr, _)| *pcr != 12));
     "boot-registers", "a document without PCR4": |scene| cut(scene, |document| document.pcrs.retain(|(pcr, _)| *pcr != 4));
+    "configuration", "a configuration that the log does not account for, and none in the policy": |scene| {
+        scene.guest.pcrs.push((8, [8; 48]));
+    };
     "configuration", "what a boot loader was told": |scene| scene.guest.boot.events.push(event(8, b"grub_cmd: linux"));
     "configuration", "a document without PCR8": |scene| cut(scene, |document| document.pcrs.retain(|(pcr, _)| *pcr != 8));
     "configuration", "another configuration than the policy lists", of configured: |scene| {
@@ -107,6 +107,14 @@ pub(crate) fn configured() -> Scene {
     let mut scene = Scene::v1();
     scene.guest.pcrs.push((8, [8; 48]));
     scene.policy = format!("[backend.aws.launch]\nconfig = [\"{}\"]\n", "08".repeat(48));
+    scene
+}
+
+/// A guest that measured its configuration after its boot, and a relying party that lists PCR8 with the image.
+pub(crate) fn configuration_of_image() -> Scene {
+    let mut scene = Scene::v1();
+    scene.guest.pcrs.push((8, [8; 48]));
+    scene.image = Some(image(&scene.guest, &[&LISTED[..], &[8]].concat()));
     scene
 }
 
