@@ -106,6 +106,8 @@ pub(crate) enum DemoBackend {
     Azure,
     /// AMD SEV-SNP on bare metal.
     BaremetalSnp,
+    /// A confidential VM of Google's, on TDX.
+    Gcp,
     /// Intel TDX on bare metal.
     Tdx,
 }

@@ -4,6 +4,7 @@
 
 mod azure;
 mod common;
+mod demo;
 mod dstack;
 mod guest;
 mod policies;
@@ -142,6 +143,8 @@ fn backends_are_listed_with_their_checks() {
         "azure: ",
         "baremetal-snp: ",
         "crl-current",
+        "gcp: ",
+        "gce-launch-endorsed",
         "launch-measurement",
         "tdx: ",
         "RTMR3",
@@ -152,7 +155,7 @@ fn backends_are_listed_with_their_checks() {
     let json = attest(["backends", "--json"]).expect(0).json();
     let ids: Vec<&str> =
         json["backends"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["azure", "baremetal-snp", "tdx"]);
+    assert_eq!(ids, ["azure", "baremetal-snp", "gcp", "tdx"]);
     let azure = &json["backends"][0];
     assert_eq!(azure["kinds"].as_array().unwrap().len(), 6);
     assert_eq!(azure["runtime"]["registers"][0]["name"], "PCR14");
@@ -184,10 +187,10 @@ fn verification_needs_proper_arguments() {
     let scene = Scene::new();
     let challenge = hex::encode(CHALLENGE);
     let run = scene.run(&format!("verify $/evidence --challenge {challenge}"));
-    run.complains(2, "--accept is missing").complains(2, "linked: azure, baremetal-snp, tdx");
+    run.complains(2, "--accept is missing").complains(2, "linked: azure, baremetal-snp, gcp, tdx");
     let run =
         scene.run(&format!("verify $/evidence --challenge {challenge} --accept baremetal-snp,nonsense"));
-    run.complains(2, "\"nonsense\" is not linked (linked: azure, baremetal-snp, tdx)");
+    run.complains(2, "\"nonsense\" is not linked (linked: azure, baremetal-snp, gcp, tdx)");
     for wrong in ["00", &challenge[1..], &format!("{challenge}00"), &challenge.replace("07", "0x")] {
         let run = scene.run(&format!("verify $/evidence --accept baremetal-snp --challenge {wrong}"));
         assert!(!run.complains(2, "expected 128 hex digits").stderr.contains("0707"));
@@ -379,55 +382,6 @@ fn a_launch_is_measured() {
         .run("measure snp --firmware $/bzImage --vcpus 1 --vcpu-type EPYC")
         .complains(2, "no stored firmware");
     measure("--ovmf $/ovmf.fd --initrd $/crl", "").expect(2);
-}
-
-#[test]
-fn the_demo_runs_to_its_end() {
-    let text = attest(["demo"]).expect(0).text();
-    assert!(text.starts_with("SIMULATED: "));
-    assert!(!text.contains("DEVIATES"));
-    assert!(text.ends_with("demo complete: 1 accepted, 18 refused, as they must be\n"), "{text}");
-    let json = attest(["demo", "--json"]).expect(0).json();
-    assert_eq!((&json["simulated"], &json["complete"]), (&true.into(), &true.into()));
-    let refused = json["refused"].as_array().unwrap();
-    assert_eq!(refused.len(), 18);
-    assert!(refused.iter().all(|refusal| refusal["check"] == refusal["expected-check"]));
-    assert_eq!(attest(["demo", "--backend", "baremetal-snp"]).expect(0).text(), text);
-}
-
-#[test]
-fn the_demo_of_tdx_runs_to_its_end() {
-    let text = attest(["demo", "--backend", "tdx"]).expect(0).text();
-    assert!(text.starts_with("SIMULATED: "));
-    assert!(!text.contains("DEVIATES"));
-    assert!(text.ends_with("demo complete: 3 accepted, 31 refused, as they must be\n"), "{text}");
-    let json = attest(["demo", "--backend", "tdx", "--json"]).expect(0).json();
-    assert_eq!((&json["simulated"], &json["complete"]), (&true.into(), &true.into()));
-    let refused = json["refused"].as_array().unwrap();
-    assert_eq!(refused.len(), 31);
-    assert!(refused.iter().all(|refusal| refusal["check"] == refusal["expected-check"]));
-    assert_eq!(refused[0]["check"], "root-pinned");
-    // Whether a guest collected it is said; where its files cannot be simulated, none did.
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let says_so = words(&text).contains("by the code that runs in real guests");
-    assert_eq!(json["collected"], says_so);
-    if !says_so {
-        lab::vectors::skipped("the_demo_of_tdx_runs_to_its_end", "no guest can be simulated here");
-    }
-    let demo = |more: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_attest"));
-        command
-            .env("TMPDIR", "/missing")
-            .args(["demo", "--backend", "tdx"])
-            .args(more)
-            .output()
-            .unwrap()
-            .stdout
-    };
-    let forged = String::from_utf8(demo(&[])).unwrap();
-    assert!(words(&forged).contains("its evidence is forged: nothing was extended"), "{forged}");
-    assert!(forged.ends_with("demo complete: 3 accepted, 31 refused, as they must be\n"), "{forged}");
-    assert_eq!(serde_json::from_slice::<serde_json::Value>(&demo(&["--json"])).unwrap()["collected"], false);
 }
 
 #[test]
