@@ -12,7 +12,8 @@ use clap::{Args, Parser, Subcommand};
 #[cfg(feature = "attester")]
 pub(crate) use guest::{Choice, CollectArgs, DetectArgs, ExtendArgs};
 pub(crate) use import::{
-    AzureProfile, Import, ImportAzure, ImportCoco, ImportDstack, ImportSnp, ImportTdx, Target,
+    AzureProfile, GcpProfile, GcpTee, Import, ImportAzure, ImportCoco, ImportDstack, ImportGcp, ImportSnp,
+    ImportTdx, Target,
 };
 pub(crate) use measure::{Measure, MeasureSnp, MeasureTdx};
 

@@ -6,6 +6,7 @@ mod azure;
 mod common;
 mod demo;
 mod dstack;
+mod gcp;
 mod guest;
 mod policies;
 mod tdx;
@@ -115,6 +116,10 @@ fn a_wrong_command_line_is_usage() {
         "import azure --hcl-report x --quote x --signature x --pcrs x --profile nonsense -o y",
         "import coco",
         "import coco x",
+        "import gcp",
+        "import gcp --tee snp --report x --quote x --signature x --pcrs x -o y",
+        "import gcp --tee sev --report x --quote x --signature x --pcrs x --ak-cert x -o y",
+        "import gcp --tee tdx --report x --quote x --signature x --pcrs x --ak-cert x --profile coco -o y",
         "measure tdx --measurement x --memory-size 2G",
         "measure tdx --measurement x --memory-size 2GB --event-log y",
         "measure tdx --measurement x --memory-size 2G --acpi loader=00 --event-log y",

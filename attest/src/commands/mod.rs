@@ -31,6 +31,7 @@ pub(crate) fn run(command: &Command) -> Result<Answer> {
         Command::Import(Import::Snp(args)) => import::snp(args),
         Command::Import(Import::Tdx(args)) => import::tdx(args),
         Command::Import(Import::Azure(args)) => import::azure(args),
+        Command::Import(Import::Gcp(args)) => import::gcp(args),
         Command::Import(Import::Coco(args)) => import::coco(args),
         Command::Import(Import::Dstack(args)) => import::dstack(args),
         Command::Measure(Measure::Snp(args)) => measure::snp(args),

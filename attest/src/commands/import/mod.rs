@@ -2,8 +2,10 @@
 
 mod azure;
 mod coco;
+mod gcp;
 mod snp;
 mod tdx;
+mod vtpm;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use azure::run as azure;
 pub(crate) use coco::run as coco;
+pub(crate) use gcp::run as gcp;
 pub(crate) use snp::run as snp;
 pub(crate) use tdx::run as tdx;
 
