@@ -1,5 +1,6 @@
 //! What can be asked on the command line.
 
+mod endorsement;
 #[cfg(feature = "attester")]
 mod guest;
 mod import;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use endorsement::{EndorsedLaunch, Endorsement, EndorsementShow, EndorsementVerify};
 #[cfg(feature = "attester")]
 pub(crate) use guest::{Choice, CollectArgs, DetectArgs, ExtendArgs};
 pub(crate) use import::{
@@ -41,6 +43,9 @@ pub(crate) enum Command {
     /// Put evidence that other tools collected into an envelope.
     #[command(subcommand)]
     Import(Import),
+    /// Read and verify what Google says of its firmware.
+    #[command(subcommand)]
+    Endorsement(Endorsement),
     /// Compute what a launch measures.
     #[command(subcommand)]
     Measure(Measure),

@@ -1,5 +1,6 @@
 //! Google's confidential VMs through the command line: forged guests, and the real halves of some where they are at hand.
 
+mod endorsement;
 mod real;
 
 use std::{fs, path::Path};

@@ -7,7 +7,7 @@ mod snp;
 mod tdx;
 mod vtpm;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use backend_api::{Envelope, Error, ErrorKind, Evidence, MediaType, Result};
 use backend_baremetal_snp::SnpEvidence;
@@ -22,6 +22,7 @@ pub(crate) use gcp::run as gcp;
 pub(crate) use snp::run as snp;
 pub(crate) use tdx::run as tdx;
 
+use super::malformed;
 use crate::{
     cli::{ImportDstack, Target},
     files::{self, MAX_FILE},
@@ -133,11 +134,6 @@ fn certificates<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<Vec<
 /// The payload would be another when it is read: a mistake of this program.
 fn not_as_written() -> Error {
     Error::new(ErrorKind::Internal, "the payload would not be read as it was written")
-}
-
-/// Input that is not evidence in its format.
-fn malformed(path: &Path, error: &dyn std::error::Error) -> Error {
-    Error::new(ErrorKind::MalformedEvidence, format_args!("{path:?}: {error}"))
 }
 
 #[cfg(test)]
