@@ -8,7 +8,8 @@ use backend_api::{
 };
 use evidence_dstack::boot_info::{snp_device_id, tdx_device_id};
 use evidence_gce::{
-    AK_PINS, AkCache, ENDORSEMENT_PINS, Launch, VerifiedAk, VerifiedEndorsement, VerifyAk, VerifyEndorsement,
+    AK_PINS, AkCache, ENDORSEMENT_PINS, EndorsementCache, Launch, VerifiedAk, VerifiedEndorsement, VerifyAk,
+    VerifyEndorsement,
 };
 use evidence_ledger::Hex;
 use evidence_snp::{AMD_PINS, ChainCache, VerifyReport};
@@ -24,10 +25,11 @@ use crate::{
     profile::{DSTACK_PCRS, V1_PCRS, kind_of, sha256, v1_extra_data, v1_report_data},
 };
 
-/// AMD's chains, Intel's platforms and Google's certificates that were verified in this process.
+/// AMD's chains, Intel's platforms, Google's certificates and endorsements that were verified in this process.
 static CHAINS: LazyLock<ChainCache> = LazyLock::new(ChainCache::default);
 static PLATFORMS: LazyLock<PlatformCache> = LazyLock::new(PlatformCache::default);
 static CERTIFICATES: LazyLock<AkCache> = LazyLock::new(AkCache::default);
+static ENDORSEMENTS: LazyLock<EndorsementCache> = LazyLock::new(EndorsementCache::default);
 
 /// The witness that `bind_runtime` starts from.
 #[derive(Debug, Clone)]
@@ -106,8 +108,9 @@ impl Verifier<'_> {
             self.graph.add("report", "attestation key", "report data", Authority::TeeHardware);
         }
         // 3. Google -> firmware.
-        if let Some(endorsement) = self.endorsement(&evidence, tee, &hardware.measured.launch)? {
-            claims::add_endorsement(&mut hardware.claims, &endorsement);
+        let endorsement = self.endorsement(&evidence, tee, &hardware.measured.launch)?;
+        if let Some(endorsement) = &endorsement {
+            claims::add_endorsement(&mut hardware.claims, endorsement);
         }
         // 4. Google -> attestation key -> instance.
         let ak = self.ak(&evidence)?;
@@ -115,6 +118,7 @@ impl Verifier<'_> {
         // 5. Attestation key -> quote -> report, challenge.
         let quote = self.quote(&evidence, &ak, &transcript)?;
         CERTIFICATES.keep(ak.certificate());
+        endorsement.iter().for_each(|endorsement| ENDORSEMENTS.keep(endorsement));
         hardware.claims.details.extend(quote.details());
         // 6. Quote -> technology and firmware, in Google's word.
         let named = technology(&quote, tee, self.policy);
@@ -203,7 +207,12 @@ impl Verifier<'_> {
             for info in none {
                 self.ledger.not_performed(info.check, "the relying party lists what was launched");
             }
-            self.graph.add("relying party", "firmware", "launch.measurements", Authority::TeeHardware);
+            self.graph.add(
+                "report",
+                "firmware",
+                "launch measurement, as the relying party lists it",
+                Authority::TeeHardware,
+            );
             return Ok(None);
         }
         let certificates = self.endorsements(EndorsementKind::Certificate);
@@ -223,7 +232,7 @@ impl Verifier<'_> {
                 policy: &self.policy.endorsement,
                 at: self.input.at,
             }
-            .verify()
+            .verify(&ENDORSEMENTS)
         };
         let own = evidence.launch_endorsement.as_ref().map(|bytes| verify(bytes));
         // What is at hand has other documents among it.

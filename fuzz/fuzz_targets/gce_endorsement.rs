@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use evidence_gce::{
-    EndorsementPolicy, EndorsementRoots, Launch, VerifyEndorsement,
+    EndorsementCache, EndorsementPolicy, EndorsementRoots, Launch, VerifyEndorsement,
     endorsement::{Golden, MAX_ENDORSEMENT, PROVENANCE_SINCE},
 };
 use evidence_ledger::Hex;
@@ -73,9 +73,9 @@ fn verify(bytes: &[u8], launch: &Launch, golden: Option<&Golden>) {
         policy: &policy,
         at: now(),
     };
-    let google = EndorsementRoots::google();
-    VerifyEndorsement { roots: &google, ..input }.verify().expect_err("Google did not make this");
-    let Ok(verified) = input.verify() else { return };
+    let (google, none) = (EndorsementRoots::google(), EndorsementCache::default());
+    VerifyEndorsement { roots: &google, ..input }.verify(&none).expect_err("Google did not make this");
+    let Ok(verified) = input.verify(&none) else { return };
     assert!(golden.is_none_or(|golden| golden == verified.golden()));
     let golden = verified.golden();
     let made = golden.timestamp.expect("it says when it was made").seconds;
@@ -98,8 +98,8 @@ fn verify(bytes: &[u8], launch: &Launch, golden: Option<&Golden>) {
     // One more than there is, and the firmware itself.
     let above = verified.svn().checked_add(1);
     let floor = EndorsementPolicy { minimum_snp_svn: above, minimum_tdx_svn: above, ..policy.clone() };
-    assert!(above.is_none() || VerifyEndorsement { policy: &floor, ..input }.verify().is_err());
+    assert!(above.is_none() || VerifyEndorsement { policy: &floor, ..input }.verify(&none).is_err());
     let digest = Hex(*verified.firmware());
     let without = EndorsementPolicy { reject_firmware: Some([digest].into()), ..policy.clone() };
-    VerifyEndorsement { policy: &without, ..input }.verify().expect_err("this firmware is rejected");
+    VerifyEndorsement { policy: &without, ..input }.verify(&none).expect_err("this firmware is rejected");
 }

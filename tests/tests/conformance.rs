@@ -18,6 +18,12 @@ mod azure_payload;
 mod baremetal_snp;
 #[path = "conformance/baremetal_snp_forgeries.rs"]
 mod baremetal_snp_forgeries;
+#[path = "conformance/gcp.rs"]
+mod gcp;
+#[path = "conformance/gcp_forgeries.rs"]
+mod gcp_forgeries;
+#[path = "gcp/payload.rs"]
+mod gcp_payload;
 #[path = "conformance/tdx.rs"]
 mod tdx;
 #[path = "conformance/tdx_forgeries.rs"]
@@ -37,4 +43,8 @@ mod intel {
 
 mod microsoft {
     conformance::suite!(crate::azure::Azure);
+}
+
+mod google {
+    conformance::suite!(crate::gcp::Google);
 }

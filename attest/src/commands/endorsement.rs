@@ -2,7 +2,7 @@
 
 use backend_api::{Error, ErrorKind, Result, UnixTime};
 use evidence_gce::{
-    EndorsementPolicy, EndorsementRoots, Launch, VerifiedEndorsement, VerifyEndorsement,
+    EndorsementCache, EndorsementPolicy, EndorsementRoots, Launch, VerifiedEndorsement, VerifyEndorsement,
     endorsement::described,
 };
 use evidence_x509::Certificate;
@@ -44,7 +44,7 @@ fn verify_under(roots: &EndorsementRoots, args: &EndorsementVerify) -> Result<An
         policy: &EndorsementPolicy::default(),
         at,
     }
-    .verify();
+    .verify(&EndorsementCache::default());
     match verdict {
         Ok(endorsement) => Ok(acceptance(args, at, &endorsement)),
         Err(failed) => {

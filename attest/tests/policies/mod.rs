@@ -9,7 +9,7 @@ use crate::common::policies;
 
 /// A verifier of every backend.
 fn verifier(policy: AppraisalPolicy) -> Result<Verifier> {
-    let accepted = Registry::linked().unwrap().accept(["azure", "baremetal-snp", "tdx"]).unwrap();
+    let accepted = Registry::linked().unwrap().accept(["azure", "baremetal-snp", "gcp", "tdx"]).unwrap();
     Verifier::new(accepted, Arc::new(OfflineBundle::default()), policy)
 }
 
@@ -75,6 +75,12 @@ fn every_key_has_an_example() {
     probe("[backend.azure.launch]", &["images", "phase"]);
     probe("[[backend.azure.launch.images]]", &["os-image-hash", "pcrs"]);
     probe("[backend.azure.raw]", &["pcrs", "user-data"]);
+    probe("[backend.gcp]", &["report", "td-quote", "instance", "endorsement", "launch", "firmware-versions"]);
+    probe("[backend.gcp.instance]", &["projects", "danger-accept-unknown-revocation"]);
+    probe("[backend.gcp.endorsement]", &["minimum-snp-svn", "reject-firmware"]);
+    probe("[backend.gcp.launch]", &["images", "measurements"]);
+    probe("[[backend.gcp.launch.images]]", &["os-image-hash", "pcrs", "rtmr1", "rtmr2"]);
+    probe("[backend.gcp.raw]", &["report-data", "extra-data", "pcrs"]);
     for field in backend_api::Field::ALL {
         assert!(examples.contains(&format!("\n{} = ", field.name())), "{} has no example", field.name());
     }
@@ -82,15 +88,17 @@ fn every_key_has_an_example() {
 
 /// What a section refers to another for means the same there: the keys are the same.
 #[test]
-fn sections_of_azure_have_the_keys_of_the_processors() {
+fn sections_of_clouds_have_the_keys_of_the_processors() {
     let keys = |section: &str| {
         let policy =
             AppraisalPolicy::from_toml(&format!("version = 1\n[backend.{section}]\nno-such-key = 1\n"));
         let message = verifier(policy.unwrap()).unwrap_err().to_string();
         message.split_once("expected").unwrap().1.to_owned()
     };
-    assert_eq!(keys("azure.report"), keys("baremetal-snp.report"));
-    assert_eq!(keys("azure.td-quote"), keys("tdx.quote"));
+    for cloud in ["azure", "gcp"] {
+        assert_eq!(keys(&format!("{cloud}.report")), keys("baremetal-snp.report"));
+        assert_eq!(keys(&format!("{cloud}.td-quote")), keys("tdx.quote"));
+    }
 }
 
 /// The default of id-keys is what the explanation says it is.

@@ -74,6 +74,14 @@ impl EndorsementRoots {
         Self(pins.into_iter().collect())
     }
 
+    /// SHA-256 over all of them.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        let pins = self.0.iter().flat_map(|pin| [pin.subject.as_bytes(), &[0], &pin.sha256].concat());
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, &pins.collect::<Vec<u8>>()).as_ref());
+        hash
+    }
+
     /// The pinned ones among `candidates`, whose keys are then known.
     pub(crate) fn anchors(&self, candidates: &[Certificate]) -> Anchors {
         let roots = candidates.iter().filter(|candidate| self.0.iter().any(|pin| pin.matches(candidate)));

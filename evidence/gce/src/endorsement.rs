@@ -8,11 +8,15 @@ mod described;
 mod golden;
 mod message;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+use aws_lc_rs::{
+    digest::{Context, SHA256},
+    signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey},
+};
 use evidence_ledger::{Failed, Hex, Ledger};
-use evidence_x509::{Certificate, Moment, Purpose, UnixTime, find_path, verify_validity};
+use evidence_x509::{Certificate, Moment, Purpose, UnixTime, Window, find_path, verify_validity};
+use moka::sync::Cache;
 
 pub use described::described;
 pub use golden::{Golden, GoldenSnp, GoldenTdx, MAX_ENDORSEMENT, TdxMeasurement, Timestamp};
@@ -64,44 +68,77 @@ pub struct VerifyEndorsement<'a> {
     pub at: UnixTime,
 }
 
+/// Endorsements whose signatures were verified, bounded, by everything that was looked at.
+///
+/// Clones share their entries.
+#[derive(Debug, Clone)]
+pub struct EndorsementCache(Cache<[u8; 32], Arc<Known>>);
+
+impl Default for EndorsementCache {
+    /// Room for 256 endorsements: there is one for each firmware, and a verifier meets few at a time.
+    fn default() -> Self {
+        Self(Cache::new(256))
+    }
+}
+
+impl EndorsementCache {
+    /// Keeps what was verified, once the guest that sent it was accepted: anyone can make variants of what surrounds an endorsement, and
+    /// they would drive out others.
+    pub fn keep(&self, endorsement: &VerifiedEndorsement) {
+        if let Some(key) = endorsement.new {
+            self.0.insert(key, Arc::clone(&endorsement.known));
+        }
+    }
+
+    /// How many are kept, about.
+    pub fn entry_count(&self) -> u64 {
+        self.0.run_pending_tasks();
+        self.0.entry_count()
+    }
+}
+
+/// What Google signed, and for when its certificates hold.
+#[derive(Debug)]
+struct Known {
+    golden: Golden,
+    window: Window,
+    ledger: Ledger,
+}
+
 /// A launch that Google endorses, and what it says of the firmware.
 ///
 /// There is no other way to one than [`VerifyEndorsement::verify`].
 #[derive(Debug, Clone)]
 pub struct VerifiedEndorsement {
-    golden: Golden,
+    known: Arc<Known>,
     svn: u32,
     launch: Launch,
     ledger: Ledger,
+    /// Under which key it belongs into the cache, if it is not there.
+    new: Option<[u8; 32]>,
 }
 
 impl VerifyEndorsement<'_> {
-    /// Verifies who signed the endorsement, when, and that it lists the launch.
+    /// Verifies who signed the endorsement, when, and that it lists the launch. What `cache` knows of exactly these bytes is not
+    /// verified again, but for dates and the launch.
     ///
     /// Google publishes no revocation list for the signer.
     ///
     /// # Errors
     ///
     /// The check that failed ([`crate::checks::endorsement`]) and why.
-    pub fn verify(&self) -> Result<VerifiedEndorsement, Failed<Error>> {
-        let ledger = &mut Ledger::with_capacity(checks::ALL.len());
-
-        // 1. The two messages. Nothing in them is trusted yet.
-        let parsed = message::parse(self.endorsement)
-            .and_then(|signed| Ok((Golden::parse(&signed.serialized_uefi_golden)?, signed)));
-        let (golden, signed) = ledger.record(checks::GCE_ENDORSEMENT_FORMAT, parsed)?;
-
-        // 2. The signer, up to the pinned root.
-        let signer = self.signer(&golden, ledger)?;
-
-        // 3. The signature, over the bytes that were received.
-        let key = UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, signer.public_key());
-        let signature = key.verify(&signed.serialized_uefi_golden, &signed.signature);
-        let signature = signature.map_err(|_| Error::EndorsementSignature);
-        ledger.verify(checks::GCE_ENDORSEMENT_SIGNATURE, signature)?;
+    pub fn verify(&self, cache: &EndorsementCache) -> Result<VerifiedEndorsement, Failed<Error>> {
+        let key = self.cache_key();
+        let known = cache.0.get(&key).filter(|known| known.window.contains(self.at.as_secs()));
+        let (known, new) = match known {
+            Some(known) => (known, None),
+            None => (Arc::new(self.signed()?), Some(key)),
+        };
+        let ledger = &mut known.ledger.clone();
+        let golden = &known.golden;
 
         // 4. When it was made, and of what.
-        let made = ledger.record(checks::GCE_ENDORSEMENT_TIMESTAMP, self.timestamp(&golden))?;
+        let made = ledger.record(checks::GCE_ENDORSEMENT_TIMESTAMP, self.timestamp(golden))?;
         let is_old = made <= Timestamp { seconds: PROVENANCE_SINCE, nanos: 0 };
         let has_provenance = golden.cl_spec != 0 || !golden.commit.is_empty();
         ledger.require(checks::GCE_ENDORSEMENT_PROVENANCE, is_old || has_provenance, || {
@@ -132,10 +169,45 @@ impl VerifyEndorsement<'_> {
             None => ledger.not_performed(checks::GCE_FIRMWARE_ACCEPTED, "the policy rejects no firmware"),
         }
         let ledger = std::mem::take(ledger);
-        Ok(VerifiedEndorsement { golden, svn, launch: *self.launch, ledger })
+        Ok(VerifiedEndorsement { known, svn, launch: *self.launch, ledger, new })
     }
 
-    fn signer(&self, golden: &Golden, ledger: &mut Ledger) -> Result<Certificate, Failed<Error>> {
+    /// What Google signed.
+    fn signed(&self) -> Result<Known, Failed<Error>> {
+        let mut ledger = Ledger::with_capacity(checks::ALL.len());
+
+        // 1. The two messages. Nothing in them is trusted yet.
+        let parsed = message::parse(self.endorsement)
+            .and_then(|signed| Ok((Golden::parse(&signed.serialized_uefi_golden)?, signed)));
+        let (golden, signed) = ledger.record(checks::GCE_ENDORSEMENT_FORMAT, parsed)?;
+
+        // 2. The signer, up to the pinned root.
+        let (signer, window) = self.signer(&golden, &mut ledger)?;
+
+        // 3. The signature, over the bytes that were received.
+        let key = UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, signer.public_key());
+        let signature = key.verify(&signed.serialized_uefi_golden, &signed.signature);
+        let signature = signature.map_err(|_| Error::EndorsementSignature);
+        ledger.verify(checks::GCE_ENDORSEMENT_SIGNATURE, signature)?;
+        Ok(Known { golden, window, ledger })
+    }
+
+    /// SHA-256 over everything that [`Self::signed`] depends on, except the time.
+    fn cache_key(&self) -> [u8; 32] {
+        let mut context = Context::new(&SHA256);
+        let mut part = |bytes: &[u8]| {
+            context.update(&bytes.len().to_le_bytes());
+            context.update(bytes);
+        };
+        part(&self.roots.digest());
+        part(self.endorsement);
+        self.candidates.iter().for_each(|der| part(der));
+        let mut key = [0; 32];
+        key.copy_from_slice(context.finish().as_ref());
+        key
+    }
+
+    fn signer(&self, golden: &Golden, ledger: &mut Ledger) -> Result<(Certificate, Window), Failed<Error>> {
         let signer = Certificate::parse(&golden.cert).map_err(Error::Signer).and_then(|signer| {
             let for_data = signer.is_for_signing_data();
             if for_data { Ok(signer) } else { Err(Error::SignerUsage(signer.subject().to_owned())) }
@@ -151,8 +223,12 @@ impl VerifyEndorsement<'_> {
         let anchors = self.roots.anchors(&candidates);
         let path =
             find_path(&signer, &candidates, &anchors, Purpose::Unstated, &ENDORSEMENT_ALGORITHMS, self.at);
-        ledger.verify(checks::GCE_ENDORSEMENT_PATH, path.map(|_| ()).map_err(Error::Path))?;
-        Ok(signer)
+        let window = path.and_then(|path| {
+            let all: Vec<&Certificate> = path.intermediates.iter().chain([&signer, &path.root]).collect();
+            verify_validity(&all, self.at)
+        });
+        let window = ledger.record(checks::GCE_ENDORSEMENT_PATH, window.map_err(Error::Path))?;
+        Ok((signer, window))
     }
 
     fn timestamp(&self, golden: &Golden) -> Result<Timestamp, Error> {
@@ -166,8 +242,8 @@ impl VerifyEndorsement<'_> {
 
 impl VerifiedEndorsement {
     /// What Google says.
-    pub const fn golden(&self) -> &Golden {
-        &self.golden
+    pub fn golden(&self) -> &Golden {
+        &self.known.golden
     }
 
     /// The launch that is endorsed.
@@ -181,8 +257,8 @@ impl VerifiedEndorsement {
     }
 
     /// SHA-384 of the firmware, 48 bytes.
-    pub const fn firmware(&self) -> &[u8; 48] {
-        &self.golden.digest
+    pub fn firmware(&self) -> &[u8; 48] {
+        &self.known.golden.digest
     }
 
     /// Every check of [`crate::checks::endorsement`], and whether it was performed.

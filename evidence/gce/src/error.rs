@@ -115,11 +115,11 @@ impl Error {
             Self::Ak(error) => error.kind(),
             Self::InstanceInfo(_) | Self::InstanceInfoMissing => ErrorKind::MalformedEvidence,
             Self::KeyUsage => ErrorKind::UntrustedIssuer,
+            Self::FromTheFuture { .. } => ErrorKind::NotYetValid,
             Self::NonProduction => ErrorKind::ForbiddenState,
             Self::RevocationUnknown(_) => ErrorKind::MissingEndorsements,
             Self::Endorsement(_)
             | Self::EndorsementSignature
-            | Self::FromTheFuture { .. }
             | Self::NoProvenance(_)
             | Self::NoTimestamp
             | Self::Signer(_)

@@ -14,7 +14,7 @@ pub use anchors::{
     AK_ALGORITHMS, AK_PINS, AK_PURPOSE, ENDORSEMENT_ALGORITHMS, ENDORSEMENT_PINS, EndorsementRoots, RootPin,
     ak_anchors,
 };
-pub use endorsement::{Launch, VerifiedEndorsement, VerifyEndorsement};
+pub use endorsement::{EndorsementCache, Launch, VerifiedEndorsement, VerifyEndorsement};
 pub use error::Error;
 pub use evidence_tpm::AkCache;
 pub use evidence_x509::{Anchors, Pin, UnixTime};

@@ -137,6 +137,6 @@ pub fn payloads() -> Seeds {
     seeds
 }
 
-fn logged(event: &Event) -> LoggedEvent {
+pub fn logged(event: &Event) -> LoggedEvent {
     LoggedEvent { name: event.name.clone(), payload: event.payload.clone().into(), version: event.version }
 }

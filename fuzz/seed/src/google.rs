@@ -1,8 +1,35 @@
 //! What the simulated Google forges.
 
-use lab::google::{EndorsementSpec, InstanceSpec, PropertiesSpec};
+use backend_gcp::GcpEvidence;
+use lab::google::{EndorsementSpec, Guest, InstanceSpec, PropertiesSpec};
 
-use crate::Seeds;
+use crate::{Seeds, azure::logged};
+
+/// What the target's own quotes commit to.
+const CHALLENGE: [u8; 64] = [7; 64];
+
+pub fn payloads() -> Seeds {
+    let mut seeds = Seeds::new();
+    for (name, guest) in [("snp", Guest::snp()), ("tdx", Guest::tdx())] {
+        let parts = guest.v1_parts(&CHALLENGE);
+        let mut evidence =
+            GcpEvidence::new(parts.report, parts.quote, parts.signature, parts.pcrs, parts.ak_certificate);
+        evidence.certificates = parts.certificates.into_iter().map(Into::into).collect();
+        evidence.launch_endorsement = Some(parts.launch_endorsement.into());
+        evidence.boot_log = Some(parts.boot_log.into());
+        evidence.cc_log = parts.cc_log.map(Into::into);
+        evidence.runtime_events = guest.events.iter().map(logged).collect();
+        seeds.push((name.to_owned(), evidence.encode()));
+        // Without what the target puts in itself.
+        let mut small = GcpEvidence::new(Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        seeds.push((format!("{name}-nothing"), small.encode()));
+        small.runtime_events = evidence.runtime_events;
+        seeds.push((format!("{name}-events"), small.encode()));
+        small.boot_log = evidence.boot_log;
+        seeds.push((format!("{name}-logs"), small.encode()));
+    }
+    seeds
+}
 
 /// The target chooses by the first byte: an endorsement, or what is signed in it.
 pub fn endorsements() -> Seeds {

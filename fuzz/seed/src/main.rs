@@ -38,6 +38,7 @@ fn main() -> io::Result<()> {
         ("event_log", [intel::event_logs(&td), azure::event_logs()].concat()),
         ("gce_endorsement", google::endorsements()),
         ("gce_instance", google::instances()),
+        ("gcp_payload", google::payloads()),
         ("hcl_report", azure::hcl_reports()),
         ("nitro_document", aws::documents()),
         ("ovmf", amd::firmware()),

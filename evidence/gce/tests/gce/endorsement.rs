@@ -1,8 +1,8 @@
 //! Launch endorsements: who signed them, what, and when. Each differs in one thing from one that is accepted.
 
 use evidence_gce::{
-    EndorsementPolicy, EndorsementRoots, Error, Launch, RootPin, UnixTime, VerifiedEndorsement,
-    VerifyEndorsement,
+    EndorsementCache, EndorsementPolicy, EndorsementRoots, Error, Launch, RootPin, UnixTime,
+    VerifiedEndorsement, VerifyEndorsement,
     checks::endorsement as checks,
     endorsement::{Golden, MAX_ENDORSEMENT, PROVENANCE_SINCE, Timestamp},
 };
@@ -76,7 +76,7 @@ impl Scene {
             policy: &self.policy,
             at: self.at,
         };
-        verified.verify().map_err(|failed| (failed.check.name(), failed.error))
+        verified.verify(&EndorsementCache::default()).map_err(|failed| (failed.check.name(), failed.error))
     }
 
     pub(crate) fn failed_check(&self) -> &'static str {
@@ -365,4 +365,41 @@ proptest! {
         prop_assert!(Scene::of(bytes.clone()).verify().is_err());
         let _ = Golden::parse(&bytes);
     }
+}
+
+/// What is known of an endorsement is not asked for again, and nothing else is known by it.
+#[test]
+fn a_known_endorsement_is_judged_anew_where_it_can_differ() {
+    let cache = EndorsementCache::default();
+    let judge = |scene: &Scene| {
+        let candidates: Vec<&[u8]> = scene.candidates.iter().map(Vec::as_slice).collect();
+        let Scene { endorsement, roots, launch, policy, at, .. } = scene;
+        let verify =
+            VerifyEndorsement { endorsement, candidates: &candidates, roots, launch, policy, at: *at };
+        let verified = verify.verify(&cache).map_err(|failed| failed.check.name())?;
+        cache.keep(&verified);
+        Ok::<_, &str>(verified.ledger().clone())
+    };
+    let first = judge(&Scene::new()).unwrap();
+    // RSASSA-PSS is randomised: the same endorsement, and not one that was signed again.
+    let sound = Scene::new();
+    let first_again = judge(&sound).unwrap();
+    assert_eq!((first, cache.entry_count()), (first_again.clone(), 2));
+    assert_eq!(judge(&sound).unwrap(), first_again);
+    assert_eq!(cache.entry_count(), 2);
+    let other = |change: fn(&mut Scene)| {
+        let mut scene = Scene::of(sound.endorsement.clone());
+        change(&mut scene);
+        judge(&scene).unwrap_err()
+    };
+    assert_eq!(other(|scene| scene.at = day(2029, 9, 4)), "gce-endorsement-validity");
+    assert_eq!(other(|scene| scene.at = day(2026, 3, 11)), "gce-endorsement-timestamp");
+    assert_eq!(other(|scene| scene.roots = EndorsementRoots::google()), "gce-endorsement-path");
+    assert_eq!(
+        other(|scene| scene.launch = Launch::Snp { measurement: [3; 48], vcpus: None }),
+        "gce-launch-endorsed"
+    );
+    assert_eq!(other(|scene| scene.policy.minimum_snp_svn = Some(3)), "gce-firmware-svn");
+    assert_eq!(other(|scene| scene.endorsement[40] ^= 1), "gce-endorsement-signature");
+    assert_eq!(cache.entry_count(), 2);
 }
