@@ -4,12 +4,11 @@ use std::path::Path;
 
 use backend_api::{Error, ErrorKind, Result};
 use backend_azure::{AzureEvidence, Error as AzureError, Profile, Tee, hcl::HclReport, media_type};
-use evidence_event_log::EventLog;
 use evidence_tdx::Quote;
 use evidence_tpm::Attest;
 use serde_json::Value;
 
-use super::{Imported, certificates, malformed, not_as_written, vtpm};
+use super::{Imported, boot_log, certificates, malformed, not_as_written, vtpm};
 use crate::{
     cli::{AzureProfile, ImportAzure},
     files::{self, MAX_FILE},
@@ -41,11 +40,7 @@ pub(crate) fn run(args: &ImportAzure) -> Result<Answer> {
         let quote = Quote::trim_padding(&padded).map_err(|error| malformed(path, &error))?;
         evidence.td_quote = Some(quote.to_vec().into());
     }
-    if let Some(path) = &args.event_log {
-        let log = read(path)?;
-        EventLog::parse(&log).map_err(|error| malformed(path, &error))?;
-        evidence.boot_log = Some(log.into());
-    }
+    evidence.boot_log = args.event_log.as_deref().map(boot_log).transpose()?.map(Into::into);
     let profile = match args.profile {
         AzureProfile::V1 => Profile::V1,
         AzureProfile::Coco => Profile::Coco,

@@ -1,20 +1,16 @@
 //! `attest import gcp`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use backend_api::{Error, ErrorKind, Result};
 use backend_gcp::{Error as GcpError, GcpEvidence, Profile, Tee, media_type};
-use evidence_event_log::{
-    EventLog,
-    runtime::{LoggedEvent, RuntimeLog},
-};
 use evidence_gce::endorsement;
 use evidence_snp::Report;
 use evidence_tdx::Quote;
 use evidence_tpm::Attest;
 use serde_json::Value;
 
-use super::{Imported, certificates, malformed, not_as_written, vtpm};
+use super::{Imported, boot_log, certificates, malformed, not_as_written, runtime_events, vtpm};
 use crate::{
     cli::{GcpProfile, GcpTee, ImportGcp},
     files::{self, MAX_FILE},
@@ -53,20 +49,13 @@ pub(crate) fn run(args: &ImportGcp) -> Result<Answer> {
         endorsement::described(&document).map_err(|error| malformed(path, &error))?;
         evidence.launch_endorsement = Some(document.into());
     }
-    let log = |path: &Path| {
-        let log = read(path)?;
-        EventLog::parse(&log).map_err(|error| malformed(path, &error))?;
-        Ok::<_, Error>(log.into())
-    };
-    evidence.boot_log = args.boot_log.as_deref().map(log).transpose()?;
+    let log = |path: &Option<PathBuf>| path.as_deref().map(boot_log).transpose();
+    evidence.boot_log = log(&args.boot_log)?.map(Into::into);
     if let (Tee::Snp, Some(path)) = (tee, &args.cc_log) {
         return Err(malformed(path, &GcpError::StrayCcLog));
     }
-    evidence.cc_log = args.cc_log.as_deref().map(log).transpose()?;
-    if let Some(path) = &args.events {
-        let log = RuntimeLog::parse_lines(&read(path)?).map_err(|error| malformed(path, &error))?;
-        evidence.runtime_events = log.events().iter().map(LoggedEvent::from).collect();
-    }
+    evidence.cc_log = log(&args.cc_log)?.map(Into::into);
+    evidence.runtime_events = args.events.as_deref().map(runtime_events).transpose()?.unwrap_or_default();
     let payload = evidence.encode();
     let again = GcpEvidence::decode(&payload).map_err(|error| malformed(&args.report, &error))?;
     if again != evidence {

@@ -7,12 +7,17 @@ mod snp;
 mod tdx;
 mod vtpm;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use backend_api::{Envelope, Error, ErrorKind, Evidence, MediaType, Result};
 use backend_baremetal_snp::SnpEvidence;
 use backend_tdx::TdxEvidence;
 use evidence_dstack::wire::{Attestation, Platform, Request, WireError};
+use evidence_event_log::{
+    EventLog,
+    runtime::{LoggedEvent, RuntimeLog},
+};
+use evidence_snp::{CertificateTable, read_certificates};
 use evidence_x509::Certificate;
 use serde_json::{Map, Value};
 
@@ -129,6 +134,28 @@ fn certificates<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<Vec<
         all.extend(read.iter().map(|certificate| certificate.der().to_vec()));
     }
     Ok(all)
+}
+
+/// The certificates of a host's table, as an extended report carries it.
+fn certificate_table(path: &Path) -> Result<Vec<Vec<u8>>> {
+    let table = files::read(path, MAX_FILE)?;
+    let table = CertificateTable::parse(&table).map_err(|error| malformed(path, &error))?;
+    let entries: Vec<&[u8]> = table.certificates().collect();
+    read_certificates(&entries).map_err(|error| malformed(path, &error))
+}
+
+/// A log of a boot, TCG crypto-agile.
+fn boot_log(path: &Path) -> Result<Vec<u8>> {
+    let log = files::read(path, MAX_FILE)?;
+    EventLog::parse(&log).map_err(|error| malformed(path, &error))?;
+    Ok(log)
+}
+
+/// dstack's log of runtime events: one in JSON on each line.
+fn runtime_events(path: &Path) -> Result<Vec<LoggedEvent>> {
+    let log = RuntimeLog::parse_lines(&files::read(path, MAX_FILE)?);
+    let log = log.map_err(|error| malformed(path, &error))?;
+    Ok(log.events().iter().map(LoggedEvent::from).collect())
 }
 
 /// The payload would be another when it is read: a mistake of this program.
