@@ -151,6 +151,7 @@ fn a_wrong_command_line_is_usage() {
 fn backends_are_listed_with_their_checks() {
     let text = attest(["backends"]).expect(0).text();
     for part in [
+        "aws: ",
         "azure: ",
         "baremetal-snp: ",
         "crl-current",
@@ -166,11 +167,11 @@ fn backends_are_listed_with_their_checks() {
     let json = attest(["backends", "--json"]).expect(0).json();
     let ids: Vec<&str> =
         json["backends"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["azure", "baremetal-snp", "gcp", "tdx"]);
-    let azure = &json["backends"][0];
+    assert_eq!(ids, ["aws", "azure", "baremetal-snp", "gcp", "tdx"]);
+    let azure = &json["backends"][1];
     assert_eq!(azure["kinds"].as_array().unwrap().len(), 6);
     assert_eq!(azure["runtime"]["registers"][0]["name"], "PCR14");
-    let backend = &json["backends"][1];
+    let backend = &json["backends"][2];
     assert_eq!(backend["role"], "cpu");
     assert_eq!(backend["attester"], "present");
     assert_eq!(backend["runtime"]["mechanism"], "none");
@@ -198,10 +199,10 @@ fn verification_needs_proper_arguments() {
     let scene = Scene::new();
     let challenge = hex::encode(CHALLENGE);
     let run = scene.run(&format!("verify $/evidence --challenge {challenge}"));
-    run.complains(2, "--accept is missing").complains(2, "linked: azure, baremetal-snp, gcp, tdx");
+    run.complains(2, "--accept is missing").complains(2, "linked: aws, azure, baremetal-snp, gcp, tdx");
     let run =
         scene.run(&format!("verify $/evidence --challenge {challenge} --accept baremetal-snp,nonsense"));
-    run.complains(2, "\"nonsense\" is not linked (linked: azure, baremetal-snp, gcp, tdx)");
+    run.complains(2, "\"nonsense\" is not linked (linked: aws, azure, baremetal-snp, gcp, tdx)");
     for wrong in ["00", &challenge[1..], &format!("{challenge}00"), &challenge.replace("07", "0x")] {
         let run = scene.run(&format!("verify $/evidence --accept baremetal-snp --challenge {wrong}"));
         assert!(!run.complains(2, "expected 128 hex digits").stderr.contains("0707"));

@@ -4,6 +4,7 @@ use backend_api::Registration;
 
 /// The features that link a backend, and whether this build has them.
 pub const FEATURES: &[(&str, bool)] = &[
+    ("aws", cfg!(feature = "aws")),
     ("azure", cfg!(feature = "azure")),
     ("baremetal-snp", cfg!(feature = "baremetal-snp")),
     ("gcp", cfg!(feature = "gcp")),
@@ -13,6 +14,8 @@ pub const FEATURES: &[(&str, bool)] = &[
 /// Naming each `REGISTRATION` is what links its crate: a dependency that is never named is dropped without a warning, and a
 /// static library drops the constructors that `inventory` relies on.
 pub(crate) static BUILTIN: &[&Registration] = &[
+    #[cfg(feature = "aws")]
+    &backend_aws::REGISTRATION,
     #[cfg(feature = "azure")]
     &backend_azure::REGISTRATION,
     #[cfg(feature = "baremetal-snp")]

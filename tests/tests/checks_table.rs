@@ -9,6 +9,12 @@
 )]
 #![expect(dead_code, reason = "of the cases the table needs the names, and not the scenes")]
 
+mod aws {
+    pub(crate) mod cases;
+    mod payload;
+    mod scene;
+}
+
 mod azure {
     pub(crate) mod cases;
     mod payload;
@@ -98,6 +104,8 @@ fn table() -> String {
     );
     let snp = snp::cases::all().map(|case| (case.check, case.defect)).chain(SNP_ELSEWHERE.iter().copied());
     let tdx = tdx::cases::all().map(|case| (case.check, case.defect));
+    let aws = aws::cases::all().map(|case| (case.check, case.defect));
+    let aws = Section::of(&backend_aws::Aws::default(), aws.collect());
     let azure = azure::cases::all().map(|case| (case.check, case.defect));
     let azure = Section::of(&backend_azure::Azure::default(), azure.collect());
     let gcp = gcp::cases::all().map(|case| (case.check, case.defect));
@@ -113,6 +121,7 @@ fn table() -> String {
         // Of the processor's report it makes those above.
         azure.without(&[evidence_snp::checks::ALL, evidence_tdx::checks::ALL]),
         gcp.without(&[evidence_snp::checks::ALL, evidence_tdx::checks::ALL]),
+        aws.without(&[evidence_snp::checks::ALL]),
         appraisal,
     ] {
         section.write(&mut text);

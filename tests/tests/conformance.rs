@@ -8,6 +8,12 @@
     reason = "a failure of a test helper is a failure of the test"
 )]
 
+#[path = "conformance/aws.rs"]
+mod aws;
+#[path = "conformance/aws_forgeries.rs"]
+mod aws_forgeries;
+#[path = "aws/payload.rs"]
+mod aws_payload;
 #[path = "conformance/azure.rs"]
 mod azure;
 #[path = "conformance/azure_forgeries.rs"]
@@ -47,4 +53,8 @@ mod microsoft {
 
 mod google {
     conformance::suite!(crate::gcp::Google);
+}
+
+mod amazon {
+    conformance::suite!(crate::aws::Aws);
 }

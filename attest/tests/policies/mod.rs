@@ -9,7 +9,8 @@ use crate::common::policies;
 
 /// A verifier of every backend.
 fn verifier(policy: AppraisalPolicy) -> Result<Verifier> {
-    let accepted = Registry::linked().unwrap().accept(["azure", "baremetal-snp", "gcp", "tdx"]).unwrap();
+    let accepted =
+        Registry::linked().unwrap().accept(["aws", "azure", "baremetal-snp", "gcp", "tdx"]).unwrap();
     Verifier::new(accepted, Arc::new(OfflineBundle::default()), policy)
 }
 
@@ -81,6 +82,12 @@ fn every_key_has_an_example() {
     probe("[backend.gcp.launch]", &["images", "measurements"]);
     probe("[[backend.gcp.launch.images]]", &["os-image-hash", "pcrs", "rtmr1", "rtmr2"]);
     probe("[backend.gcp.raw]", &["report-data", "extra-data", "pcrs"]);
+    probe("[backend.aws]", &["regions", "report", "document", "danger-accept-no-tee"]);
+    probe("[backend.aws.report]", &["minimum-tcb", "host-data"]);
+    probe("[backend.aws.document]", &["max-age", "max-skew"]);
+    probe("[backend.aws.launch]", &["measurements", "images", "config", "phase"]);
+    probe("[[backend.aws.launch.measurements]]", &["measurement", "firmware", "vcpus"]);
+    probe("[[backend.aws.launch.images]]", &["os-image-hash", "pcrs"]);
     for field in backend_api::Field::ALL {
         assert!(examples.contains(&format!("\n{} = ", field.name())), "{} has no example", field.name());
     }
@@ -99,6 +106,7 @@ fn sections_of_clouds_have_the_keys_of_the_processors() {
         assert_eq!(keys(&format!("{cloud}.report")), keys("baremetal-snp.report"));
         assert_eq!(keys(&format!("{cloud}.td-quote")), keys("tdx.quote"));
     }
+    assert_eq!(keys("aws.report"), keys("baremetal-snp.report"));
 }
 
 /// The default of id-keys is what the explanation says it is.

@@ -1,6 +1,6 @@
 //! The guest's TPM: what the clouds keep in it (NV indices, attestation keys), its PCRs, its quotes.
 //!
-//! Over libtss2-esys. Authorizations are empty passwords, as the clouds leave them. Nothing is left loaded in
+//! Over libtss2-esys, but for a command of AWS's that it does not know. Authorizations are empty passwords, as the clouds leave them. Nothing is left loaded in
 //! the TPM. Everything blocks ([`crate::device::run`]); a [`Tpm`] is `Send`. libtss2 writes what fails to
 //! standard error unless the environment has `TSS2_LOG=all+NONE` when the process starts.
 //!
@@ -8,7 +8,10 @@
 
 mod error;
 mod guest;
+mod nitro;
 mod pcr;
+mod session;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

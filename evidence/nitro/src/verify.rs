@@ -23,6 +23,8 @@ const POINT: usize = 97;
 pub enum Expected<'a> {
     /// Exactly these bytes.
     Exactly(&'a [u8]),
+    /// With zeros behind it to 64 bytes, it is these bytes. An empty one is refused: it would match zeros alone.
+    BeginningOf(&'a [u8; 64]),
     /// Null, or not there.
     Absent,
     /// Whatever it is: the caller reads it in what was verified. The check is listed as not performed.
@@ -162,6 +164,13 @@ impl Expected<'_> {
     fn holds(self, found: Option<&[u8]>) -> Option<bool> {
         match self {
             Self::Exactly(expected) => Some(found.is_some_and(|found| expected.ct_eq(found).into())),
+            Self::BeginningOf(expected) => {
+                let mut padded = [0; 64];
+                let found = found.filter(|found| !found.is_empty());
+                let beginning = found.and_then(|found| Some((padded.get_mut(..found.len())?, found)));
+                let is_short = beginning.map(|(beginning, found)| beginning.copy_from_slice(found)).is_some();
+                Some(is_short && expected.ct_eq(&padded).into())
+            }
             Self::Absent => Some(found.is_none()),
             Self::Anything => None,
         }

@@ -2,7 +2,7 @@
 
 use evidence_x509::Certificate;
 
-use crate::{Product, Report, Tcb, VekCertificate};
+use crate::{Product, Report, Tcb, VekCertificate, VekKind, anchors::issuer_name};
 
 const KDS: &str = "https://kdsintf.amd.com";
 
@@ -31,26 +31,67 @@ pub enum ItemKind {
 ///
 /// A report of version 2 does not name its processor: without a certificate, both products that it may be of are asked for.
 pub fn missing<'a>(report: &Report, certificates: impl IntoIterator<Item = &'a [u8]>) -> Vec<Item> {
-    let vek = certificates
-        .into_iter()
-        .filter_map(|der| Certificate::parse(der).ok())
-        .find_map(|certificate| VekCertificate::parse(&certificate).ok());
-    let products: Vec<Product> = match (&vek, report.cpuid) {
-        (Some(vek), _) => vec![vek.product],
-        (None, Some(cpuid)) => cpuid.product().into_iter().collect(),
-        (None, None) => vec![Product::Milan, Product::Genoa],
-    };
+    let certificates: Vec<Certificate> = read(certificates);
+    let vek = vek(&certificates);
     let mut items = Vec::new();
-    for product in products {
+    for product in products(report, vek.as_ref()) {
         if vek.is_none() {
             let what = format!("VCEK certificate of a {product} processor");
             items.push(Item { kind: ItemKind::Certificate, what, url: vcek(product, report) });
         }
-        let what = format!("revocation list of ARK-{product}");
-        let url = format!("{KDS}/vcek/v1/{product}/crl");
-        items.push(Item { kind: ItemKind::RevocationList, what, url });
+        items.push(revocation_list(product, "vcek"));
     }
     items
+}
+
+/// What the verification of `report`, which a VLEK signed, needs beyond `certificates` (DER): the certificate of the ASVK, unless one
+/// of its name is among them, and the revocation list of its ARK.
+///
+/// The VLEK's own is nothing that AMD hands out: it comes with the evidence. The address has the ASVK's and the ARK's certificate
+/// one behind the other, in PEM.
+pub fn missing_under_vlek<'a>(
+    report: &Report,
+    certificates: impl IntoIterator<Item = &'a [u8]>,
+) -> Vec<Item> {
+    let certificates: Vec<Certificate> = read(certificates);
+    let mut items = Vec::new();
+    for product in products(report, vek(&certificates).as_ref()) {
+        let asvk = issuer_name(product, VekKind::Vlek);
+        if !certificates.iter().any(|certificate| certificate.subject() == asvk) {
+            let what = format!("certificate of {asvk}");
+            let url = format!("{KDS}/vlek/v1/{product}/cert_chain");
+            items.push(Item { kind: ItemKind::Certificate, what, url });
+        }
+        items.push(revocation_list(product, "vlek"));
+    }
+    items
+}
+
+/// What cannot be read is passed over: verification says so.
+fn read<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> Vec<Certificate> {
+    certificates.into_iter().filter_map(|der| Certificate::parse(der).ok()).collect()
+}
+
+fn vek(certificates: &[Certificate]) -> Option<VekCertificate> {
+    certificates.iter().find_map(|certificate| VekCertificate::parse(certificate).ok())
+}
+
+/// The products that the report may be of.
+fn products(report: &Report, vek: Option<&VekCertificate>) -> Vec<Product> {
+    match (vek, report.cpuid) {
+        (Some(vek), _) => vec![vek.product],
+        (None, Some(cpuid)) => cpuid.product().into_iter().collect(),
+        (None, None) => vec![Product::Milan, Product::Genoa],
+    }
+}
+
+/// The list of the product's ARK, which AMD has at two addresses.
+fn revocation_list(product: Product, endpoint: &str) -> Item {
+    Item {
+        kind: ItemKind::RevocationList,
+        what: format!("revocation list of ARK-{product}"),
+        url: format!("{KDS}/{endpoint}/v1/{product}/crl"),
+    }
 }
 
 /// Where the VCEK certificate of the chip and the TCB version in `report` is.
@@ -101,6 +142,13 @@ mod tests {
                 format!("{KDS}/vcek/v1/Turin/crl")
             ]
         );
+    }
+
+    #[test]
+    fn under_a_vlek_the_authority_above_it_is_asked_for() {
+        let urls: Vec<String> =
+            missing_under_vlek(&report(3, [0x19, 0x01, 1]), []).into_iter().map(|item| item.url).collect();
+        assert_eq!(urls, [format!("{KDS}/vlek/v1/Milan/cert_chain"), format!("{KDS}/vlek/v1/Milan/crl")]);
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! What the simulated AWS forges.
 
-use lab::aws::{Instance, Lengths};
+use backend_aws::AwsEvidence;
+use backend_tdx::LoggedEvent;
+use lab::{
+    aws::{Guest, Instance, Lengths},
+    events::Event,
+};
 
 use crate::Seeds;
 
@@ -27,4 +32,33 @@ pub fn documents() -> Seeds {
     enclave.document.registers = "pcrs".to_owned();
     seeds.push(("enclave".to_owned(), enclave.sign()));
     seeds
+}
+
+pub fn payloads() -> Seeds {
+    let guest = Guest::new();
+    let parts = guest.v1_parts(&[7; 64]);
+    let whole = AwsEvidence {
+        report: Some(parts.report.into()),
+        document: Some(parts.document.into()),
+        certificates: parts.certificates.into_iter().map(Into::into).collect(),
+        boot_log: Some(parts.boot_log.into()),
+        runtime_events: guest.events.iter().map(logged).collect(),
+    };
+    // Without what the target puts in itself.
+    let bare = AwsEvidence { report: None, document: None, certificates: Vec::new(), ..whole.clone() };
+    let events = AwsEvidence { boot_log: None, ..bare.clone() };
+    let log = AwsEvidence { runtime_events: Vec::new(), ..bare.clone() };
+    [
+        ("whole", whole),
+        ("logs", bare),
+        ("events", events),
+        ("boot-log", log),
+        ("nothing", AwsEvidence::default()),
+    ]
+    .map(|(name, evidence)| (name.to_owned(), evidence.encode()))
+    .into()
+}
+
+fn logged(event: &Event) -> LoggedEvent {
+    LoggedEvent { name: event.name.clone(), payload: event.payload.clone().into(), version: event.version }
 }

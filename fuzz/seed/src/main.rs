@@ -29,6 +29,7 @@ fn main() -> io::Result<()> {
     let (guest, td) = (Guest::new(Product::Milan), TdGuest::new());
     for (target, seeds) in [
         ("ak_certificate", azure::ak_certificates()),
+        ("aws_payload", aws::payloads()),
         ("azure_payload", azure::payloads()),
         ("certificate", [amd::certificates(), intel::certificates()].concat()),
         ("certificate_table", amd::certificate_tables()),
@@ -161,11 +162,48 @@ os-image-hash = "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5
 [backend.azure.raw]
 pcrs = [0, 4, 7]
 "#;
+    let aws = r#"version = 1
+danger-accept-asserted = true
+
+[backend.aws]
+regions = ["us-east-2"]
+danger-accept-no-tee = true
+danger-accept-no-document = true
+
+[backend.aws.report]
+host-data = ["5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e"]
+
+[backend.aws.document]
+max-age = 60
+max-skew = 0
+
+[backend.aws.launch]
+config = ["DIGEST"]
+phase = "ready"
+
+[[backend.aws.launch.measurements]]
+measurement = "DIGEST"
+firmware = "lab"
+vcpus = 2
+
+[[backend.aws.launch.images]]
+[backend.aws.launch.images.pcrs]
+2 = ["DIGEST"]
+4 = ["DIGEST"]
+7 = ["DIGEST"]
+9 = { events = ["gpt", "DIGEST"] }
+11 = { events = [] }
+
+[backend.aws.raw]
+challenge = "nonce"
+user-data = "5e"
+"#;
+    let aws = aws.replace("DIGEST", &"5e".repeat(48));
     let digests = ["modules", "service-tds", "mr-config-ids", "mr-owners", "mr-owner-configs"];
     let digests: String = digests.iter().map(|key| format!("{key} = [\"DIGEST\"]\n")).collect();
     let tdx = tdx.replace("DIGESTS", &digests).replace("DIGEST", &"5e".repeat(48));
     let azure = azure.replace("DIGEST", &"5e".repeat(48));
-    [("minimal", minimal), ("full", full), ("tdx", &tdx), ("azure", &azure)]
+    [("minimal", minimal), ("full", full), ("tdx", &tdx), ("azure", &azure), ("aws", &aws)]
         .map(|(name, text)| (name.to_owned(), text.into()))
         .into()
 }

@@ -196,21 +196,25 @@ impl Instance {
     /// The instance.
     #[must_use]
     pub fn new() -> Self {
+        Self::named(Self::ID, Self::REGION)
+    }
+
+    /// The instance with this id in this region.
+    #[must_use]
+    pub fn named(id: &str, region: &str) -> Self {
         let hierarchy = Hierarchy::new();
         let tpm = EcKey::from_label("aws nitro tpm");
-        let certificate = hierarchy.tpm_spec(Self::MODULE_ID, Self::ID, Self::REGION, tpm.spki());
+        let module_id = format!("{id}-tpm0000000000000000");
+        let certificate = hierarchy.tpm_spec(&module_id, id, region, tpm.spki());
         Self {
             authorities: vec![
                 (hierarchy.root_spec(), hierarchy.root.clone()),
-                (hierarchy.regional_spec(Self::REGION), hierarchy.root.clone()),
-                (hierarchy.zonal_spec(Self::REGION), hierarchy.regional.clone()),
-                (hierarchy.instance_spec(Self::ID, Self::REGION), hierarchy.zonal.clone()),
+                (hierarchy.regional_spec(region), hierarchy.root.clone()),
+                (hierarchy.zonal_spec(region), hierarchy.regional.clone()),
+                (hierarchy.instance_spec(id, region), hierarchy.zonal.clone()),
             ],
             certificate: (certificate, hierarchy.instance.clone()),
-            document: DocumentSpec::new(
-                Self::MODULE_ID,
-                Self::now().saturating_mul(1000).saturating_add(437),
-            ),
+            document: DocumentSpec::new(&module_id, Self::now().saturating_mul(1000).saturating_add(437)),
             tpm,
             hierarchy,
         }

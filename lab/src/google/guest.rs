@@ -168,7 +168,7 @@ impl Guest {
         let boot = self.cc_boot();
         let events = self.rtmr3_events.as_ref().unwrap_or(&self.events).iter();
         let rtmr3 = events.fold([0; 48], |value, event| sha384(&[value, event.sha384()].concat()));
-        [boot.sha384(1), boot.sha384(2), boot.sha384(3), rtmr3]
+        [boot.pcr_sha384(1), boot.pcr_sha384(2), boot.pcr_sha384(3), rtmr3]
     }
 
     /// The signed report or TD quote that commits to `report_data`.

@@ -96,6 +96,25 @@ impl Wire {
         self.run(&Command { name, code, handles: &[], authorised: false, parameters: &[0] }).map(drop)
     }
 
+    /// TPM2_GetCapability of handles: what is loaded or defined in the TPM, of the kind of `first` and from it on, at most 64.
+    ///
+    /// # Errors
+    ///
+    /// The system's, or the TPM's response code.
+    pub fn handles(&mut self, first: u32) -> io::Result<Vec<u32>> {
+        let (name, code) = ("TPM2_GetCapability", 0x17a);
+        let parameters = [1, first, 64].map(u32::to_be_bytes).concat();
+        let command = Command { name, code, handles: &[], authorised: false, parameters: &parameters };
+        let response = self.run(&command)?;
+        let mut fields = Fields(&response);
+        parsed(name, move || {
+            let _more = fields.take(1)?;
+            let _capability = fields.u32()?;
+            let count = fields.u32()?;
+            (0..count).map(|_handle| fields.u32()).collect()
+        })
+    }
+
     /// TPM2_PCR_Extend of PCR `index`, with the digest of each algorithm in one command.
     ///
     /// # Errors

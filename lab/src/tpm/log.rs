@@ -106,9 +106,16 @@ impl BootLog {
     /// The digests that `pcr` is extended with, SHA-256.
     #[must_use]
     pub fn digests(&self, pcr: u32) -> Vec<[u8; 32]> {
-        let of_pcr =
-            self.events.iter().filter(|event| event.pcr == pcr && event.event_type != event_type::NO_ACTION);
-        of_pcr.map(|event| sha256(event.measured())).collect()
+        self.measured(pcr).map(sha256).collect()
+    }
+
+    /// The bytes whose hashes `pcr` is extended with.
+    fn measured(&self, pcr: u32) -> impl Iterator<Item = &[u8]> {
+        let of_pcr = self
+            .events
+            .iter()
+            .filter(move |event| event.pcr == pcr && event.event_type != event_type::NO_ACTION);
+        of_pcr.map(BootEvent::measured)
     }
 
     /// The value of `pcr` after the boot, SHA-256.
@@ -120,10 +127,9 @@ impl BootLog {
 
     /// The value of `pcr` after the boot, SHA-384.
     #[must_use]
-    pub fn sha384(&self, pcr: u32) -> [u8; 48] {
-        let of_pcr =
-            self.events.iter().filter(|event| event.pcr == pcr && event.event_type != event_type::NO_ACTION);
-        of_pcr.fold([0; 48], |value, event| sha384(&[value, sha384(event.measured())].concat()))
+    pub fn pcr_sha384(&self, pcr: u32) -> [u8; 48] {
+        let digests = self.measured(pcr).map(sha384);
+        digests.fold([0; 48], |value, digest| sha384(&[value, digest].concat()))
     }
 
     /// The log as firmware hands it out (TCG_PCR_EVENT2, digests SHA-1, SHA-256 and SHA-384).

@@ -42,6 +42,12 @@ pub enum TpmError {
         /// The TPM_ALG_ID of each bank.
         found: Vec<u16>,
     },
+    /// A NitroTPM says why it makes no document.
+    #[error("NitroTPM makes no document: it answers {code}")]
+    NoDocument {
+        /// Its code, such as `InvalidOperation`.
+        code: String,
+    },
     /// There is no key at the handle.
     #[error("no key at {handle:#010x}")]
     NoKey {
@@ -135,7 +141,7 @@ impl TpmError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Command { .. } | Self::Open { .. } | Self::PcrsChange { .. } => {
+            Self::Command { .. } | Self::NoDocument { .. } | Self::Open { .. } | Self::PcrsChange { .. } => {
                 ErrorKind::DeviceUnavailable
             }
             Self::Handle { .. } | Self::Tcti(_) | Self::TooLong { .. } => ErrorKind::InvalidConfig,

@@ -29,8 +29,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(45);
 /// Where a guest's files and its TPM are reached.
 #[derive(Debug, Clone)]
 pub struct TpmGuest {
-    root: PathBuf,
-    tcti: Option<String>,
+    pub(super) root: PathBuf,
+    pub(super) tcti: Option<String>,
 }
 
 impl TpmGuest {

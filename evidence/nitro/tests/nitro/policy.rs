@@ -86,3 +86,25 @@ fn absent_is_not_empty() {
     assert!(holds(&null, Expected::Absent) && !holds(&null, Expected::Exactly(b"")));
     assert!(!holds(&empty, Expected::Absent) && holds(&empty, Expected::Exactly(b"")));
 }
+
+/// A shorter member is padded with zeros, and nothing else is.
+#[test]
+fn the_beginning_of_what_is_expected_is_all_of_it_but_zeros() {
+    let anchors = anchors();
+    let mut expected = [0; 64];
+    expected[..5].copy_from_slice(b"nonce");
+    let holds = |nonce: Option<&[u8]>, expected: &[u8; 64]| {
+        let mut instance = Instance::new();
+        instance.document.nonce = nonce.map(<[u8]>::to_vec);
+        let document = instance.sign();
+        let nonce = Expected::BeginningOf(expected);
+        VerifyDocument { nonce, ..input(&document, &anchors) }.verify().is_ok()
+    };
+    for accepted in [&b"nonce"[..], b"nonce\0", &expected] {
+        assert!(holds(Some(accepted), &expected), "{accepted:?}");
+    }
+    for refused in [&b"nonc"[..], b"", b"noncf", &[&expected[..], &[0]].concat()] {
+        assert!(!holds(Some(refused), &expected), "{refused:?}");
+    }
+    assert!(!holds(None, &expected) && !holds(None, &[0; 64]) && !holds(Some(b""), &[0; 64]));
+}
