@@ -108,6 +108,8 @@ pub(crate) struct DemoArgs {
 #[cfg(feature = "demo")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum DemoBackend {
+    /// A confidential VM of AWS's, on SEV-SNP.
+    Aws,
     /// A confidential VM of Azure, on SEV-SNP.
     Azure,
     /// AMD SEV-SNP on bare metal.

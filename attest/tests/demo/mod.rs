@@ -6,8 +6,12 @@ use crate::common::attest;
 
 /// Demos with a guest that can run: the backend, how many pieces of evidence are accepted and refused, and by which check under the
 /// vendor's roots.
-const DEMOS: &[(&str, usize, usize, &str)] =
-    &[("azure", 3, 27, "chain-signatures"), ("gcp", 3, 30, "root-pinned"), ("tdx", 3, 31, "root-pinned")];
+const DEMOS: &[(&str, usize, usize, &str)] = &[
+    ("aws", 3, 32, "nitro-root-pinned"),
+    ("azure", 3, 27, "chain-signatures"),
+    ("gcp", 3, 30, "root-pinned"),
+    ("tdx", 3, 31, "root-pinned"),
+];
 
 fn summary(accepted: usize, refused: usize) -> String {
     format!("demo complete: {accepted} accepted, {refused} refused, as they must be\n")

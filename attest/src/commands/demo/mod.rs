@@ -1,5 +1,6 @@
 //! `attest demo`: a verification from beginning to end, on evidence that the lab forges.
 
+mod aws;
 mod azure;
 #[cfg(feature = "attester")]
 mod collected;
@@ -69,6 +70,7 @@ struct Story {
 /// Shows it, and ends with an error if anything is other than it must be.
 pub(crate) fn run(args: &DemoArgs) -> Result<Answer> {
     match args.backend {
+        DemoBackend::Aws => show(&aws::story()?),
         DemoBackend::Azure => show(&azure::story()?),
         DemoBackend::BaremetalSnp => show(&snp::story()),
         DemoBackend::Gcp => show(&gcp::story()?),
