@@ -14,8 +14,8 @@ pub(crate) use endorsement::{EndorsedLaunch, Endorsement, EndorsementShow, Endor
 #[cfg(feature = "attester")]
 pub(crate) use guest::{Choice, CollectArgs, DetectArgs, ExtendArgs};
 pub(crate) use import::{
-    AzureProfile, GcpProfile, GcpTee, Import, ImportAzure, ImportCoco, ImportDstack, ImportGcp, ImportSnp,
-    ImportTdx, Target,
+    AwsProfile, AzureProfile, GcpProfile, GcpTee, Import, ImportAws, ImportAzure, ImportCoco, ImportDstack,
+    ImportGcp, ImportSnp, ImportTdx, Target,
 };
 pub(crate) use measure::{Measure, MeasureSnp, MeasureTdx};
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod aws;
 mod azure;
 mod common;
 mod demo;
@@ -116,6 +117,10 @@ fn a_wrong_command_line_is_usage() {
         "import azure --hcl-report x --quote x --signature x --pcrs x --profile nonsense -o y",
         "import coco",
         "import coco x",
+        "import aws",
+        "import aws -o y",
+        "import aws --report x",
+        "import aws --report x --profile coco -o y",
         "import gcp",
         "import gcp --tee snp --report x --quote x --signature x --pcrs x -o y",
         "import gcp --tee sev --report x --quote x --signature x --pcrs x --ak-cert x -o y",

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Import {
@@ -14,6 +14,8 @@ pub(crate) enum Import {
     Azure(Box<ImportAzure>),
     /// From what a confidential VM of Google's hands out: its processor's report, and a quote of its vTPM.
     Gcp(Box<ImportGcp>),
+    /// From what a confidential VM of AWS's hands out: its processor's report, and a document of its NitroTPM.
+    Aws(ImportAws),
     /// From the JSON that the attesters of Confidential Containers write: Azure (SEV-SNP, TDX) and TDX.
     Coco(ImportCoco),
     /// From dstack's attestation of either platform: V0, V1 (binary or hex), the verifier's JSON request, or
@@ -163,6 +165,45 @@ pub(crate) enum GcpProfile {
     Dstack,
     /// As `attest collect` has it: with the attestation key in the report, hashed with the report in extraData.
     V1,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("halves").required(true).multiple(true).args(["report", "document"]))]
+pub(crate) struct ImportAws {
+    /// The attestation report: 1184 bytes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// The attestation document of the NitroTPM: COSE_Sign1.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) document: Option<PathBuf>,
+    /// Certificates, PEM or DER: of the VLEK, of authorities of AMD's; once for each.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Vec<PathBuf>,
+    /// The host's certificate table, as an extended report carries it: the VLEK's certificate is in it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert_table: Option<PathBuf>,
+    /// The log of the boot: binary_bios_measurements.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) boot_log: Option<PathBuf>,
+    /// What the guest extended after its boot: dstack's runtime_events.log, an event in JSON on each line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
+    /// Which halves there are, and how the challenge enters them.
+    #[arg(long, value_name = "PROFILE", value_enum, default_value_t = AwsProfile::Raw)]
+    pub(crate) profile: AwsProfile,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// How the challenge enters what a processor under a VM of AWS's and the VM's NitroTPM sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AwsProfile {
+    /// As `attest collect` has it: with the instance in the report, with the report in the document's nonce.
+    V1,
+    /// As dstack has it: a document alone, whose user_data is the challenge. No TEE vouches for it.
+    NitrotpmOnly,
+    /// As other tools have it: the policy's section [backend.aws.raw] says what the members must hold.
+    Raw,
 }
 
 #[derive(Debug, Args)]

@@ -34,6 +34,7 @@ pub(crate) fn run(command: &Command) -> Result<Answer> {
         Command::Import(Import::Tdx(args)) => import::tdx(args),
         Command::Import(Import::Azure(args)) => import::azure(args),
         Command::Import(Import::Gcp(args)) => import::gcp(args),
+        Command::Import(Import::Aws(args)) => import::aws(args),
         Command::Import(Import::Coco(args)) => import::coco(args),
         Command::Import(Import::Dstack(args)) => import::dstack(args),
         Command::Endorsement(Endorsement::Show(args)) => endorsement::show(args),

@@ -1,5 +1,6 @@
 //! `attest import`: what other tools collected, in an envelope.
 
+mod aws;
 mod azure;
 mod coco;
 mod gcp;
@@ -21,6 +22,7 @@ use evidence_snp::{CertificateTable, read_certificates};
 use evidence_x509::Certificate;
 use serde_json::{Map, Value};
 
+pub(crate) use aws::run as aws;
 pub(crate) use azure::run as azure;
 pub(crate) use coco::run as coco;
 pub(crate) use gcp::run as gcp;
