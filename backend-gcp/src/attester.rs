@@ -19,7 +19,11 @@ use evidence_attester::{
     tsm::TsmError,
 };
 use evidence_event_log::{Bank, EventLog, tcg::MAX_LOG_LEN};
-use evidence_gce::{Launch, endorsement::MAX_ENDORSEMENT, endorsement_items};
+use evidence_gce::{
+    Launch,
+    endorsement::{MAX_ENDORSEMENT, described},
+    endorsement_items,
+};
 use evidence_snp::{CertificateTable, Error as ReportError, Report, read_certificates};
 use evidence_tdx::{Error as TdQuoteError, Quote};
 use evidence_tpm::{Error as QuoteFormat, Pcrs, Public, PublicKey, boot, without_padding};
@@ -27,7 +31,8 @@ use evidence_x509::Certificate;
 use serde_bytes::ByteBuf;
 
 use crate::{
-    BANK, GcpEvidence, ID, MAX_AK_CERTIFICATE, SNP_V1, TDX_V1, Tee, V1_PCRS, v1_extra_data, v1_report_data,
+    BANK, GcpEvidence, ID, MAX_AK_CERTIFICATE, SNP_V1, TDX_V1, Tee, V1_PCRS, profile::RTMR3, v1_extra_data,
+    v1_report_data,
 };
 
 /// What a vTPM of Google's keeps of its attestation keys: (template, certificate), the one on P-256 first (google/go-tpm-tools,
@@ -40,8 +45,11 @@ const MAX_TEMPLATE: usize = 1024;
 /// The privilege level at which a report is requested: the guest's own.
 const VMPL: u8 = 0;
 
-/// The register of a TD's runtime events.
-const RTMR3: u8 = 3;
+/// The register of a TD's runtime events, as the kernel numbers it.
+const RUNTIME_RTMR: u8 = 3;
+
+/// The largest log of a TD's registers that is sent, in bytes: a verifier can do without, where the policy lists registers.
+const MAX_CONDENSED: usize = 1 << 20;
 
 /// The log of the boot in a TD's registers: the log area of the ACPI table CCEL, below the guest's root.
 const CCEL: &str = "sys/firmware/acpi/tables/data/CCEL";
@@ -212,7 +220,7 @@ fn failed(error: DeviceError<AttesterError>) -> ApiError {
 
 /// The register of a TD, which holds the same events as the vTPM's.
 fn rtmr3(guest: &TpmGuest) -> std::result::Result<Option<Rtmr>, RegisterError> {
-    (tee(guest) == Some(Tee::Tdx)).then(|| Rtmr::of(guest.root(), RTMR3)).transpose()
+    (tee(guest) == Some(Tee::Tdx)).then(|| Rtmr::of(guest.root(), RUNTIME_RTMR)).transpose()
 }
 
 fn registers(rtmr3: &mut Option<Rtmr>) -> Vec<&mut dyn Register> {
@@ -263,8 +271,7 @@ fn collect_from(
         if !accounted(pcrs.get(BANK, RUNTIME_PCR), BANK) {
             return Err(AttesterError::OtherRegister("PCR14"));
         }
-        let rtmr3 =
-            measured.rtmrs.as_ref().and_then(|rtmrs| rtmrs.get(Bank::Sha384, RTMR3.saturating_add(1)));
+        let rtmr3 = measured.rtmrs.as_ref().and_then(|rtmrs| rtmrs.get(Bank::Sha384, RTMR3));
         if tee == Tee::Tdx && !accounted(rtmr3, Bank::Sha384) {
             return Err(AttesterError::OtherRegister("RTMR3"));
         }
@@ -278,7 +285,9 @@ fn collect_from(
         evidence.cc_log = cc_log(guest, rtmrs)?.map(ByteBuf::from);
     }
     evidence.certificates = measured.certificates.into_iter().map(ByteBuf::from).collect();
-    let endorsement = measured.endorsement.or_else(|| published(storage, &measured.launch, request.deadline));
+    // The host gave it: one that cannot be read is as good as none.
+    let given = measured.endorsement.filter(|endorsement| described(endorsement).is_ok());
+    let endorsement = given.or_else(|| published(storage, &measured.launch, request.deadline));
     evidence.launch_endorsement = endorsement.map(ByteBuf::from);
     Ok((tee, evidence))
 }
@@ -355,8 +364,9 @@ fn of_td(
 fn cc_log(guest: &TpmGuest, rtmrs: &Pcrs) -> std::result::Result<Option<Vec<u8>>, AttesterError> {
     let Some(bytes) = read_if_present(&guest.root().join(CCEL), MAX_LOG_LEN)? else { return Ok(None) };
     let Ok(log) = EventLog::parse(&bytes) else { return Ok(None) };
-    let replays = boot::ReplayedLog::replay(&log, rtmrs, Bank::Sha384, &[RTMR3.saturating_add(1)]);
-    Ok(replays.is_ok().then(|| log.condensed(Bank::Sha384)))
+    let replays = boot::ReplayedLog::replay(&log, rtmrs, Bank::Sha384, &[RTMR3]);
+    let condensed = replays.is_ok().then(|| log.condensed(Bank::Sha384));
+    Ok(condensed.filter(|log| log.len() <= MAX_CONDENSED))
 }
 
 /// The launch endorsement that Google publishes. Who verifies asks for it where the guest has none.

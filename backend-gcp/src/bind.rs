@@ -19,6 +19,7 @@ use evidence_tpm::{
 
 use crate::{
     BANK, DESCRIPTOR, Error, GcpEvidence, Image, LaunchPolicy, Policy,
+    profile::{RTMR3, RUNTIME_PCR},
     verify::{Measured, Verified, refused},
 };
 
@@ -42,15 +43,9 @@ pub mod checks {
     }
 }
 
-/// The register of the runtime events in the vTPM.
-const RUNTIME_PCR: u8 = 14;
-
-/// RTMR3, as logs number it.
-const RTMR3: u8 = 4;
-
 pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -> Result<RuntimeBinding> {
     let policy = &input.policy.get::<Policy>()?.launch;
-    let Verified { quote, measured, device_id, evidence } = verified.detail()?;
+    let Verified { quote, measured, device_id, halves_are_tied, evidence } = verified.detail()?;
     let mut binder =
         Binder { ledger: Ledger::default(), identity: Identity::new(), graph: BindingGraph::default() };
     binder.listed(&measured.launch, input.reference_values).map_err(refused)?;
@@ -58,7 +53,6 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
     let application = binder.runtime(evidence, &boot, policy).map_err(refused)?;
 
     let Binder { ledger, mut identity, graph } = binder;
-    identity.bind(Field::DeviceId, *device_id, Lane::Report);
     if let Some(hash) = &boot.image.os_image_hash {
         let key_provider = application.as_ref().map_or(&[][..], |of| &of.launch.key_provider);
         identity.bind(Field::OsImageHash, hash.0, Lane::BootRegisters);
@@ -68,7 +62,15 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
     if let [Some(pcr0), Some(pcr2), Some(pcr14)] = quoted {
         identity.bind(Field::MrAggregated, gcp_mr_aggregated(pcr0, pcr2, pcr14), Lane::BootRegisters);
     }
-    let mut notes = BTreeMap::from([("boot", boot.note().to_owned())]);
+    let mut notes = boot.notes();
+    if *halves_are_tied || boot.image.is_known_by_hardware() {
+        identity.bind(Field::DeviceId, *device_id, Lane::Report);
+    } else {
+        notes.insert(
+            "device-id",
+            "unbound: nothing ties the report to the vTPM that tells the image".to_owned(),
+        );
+    }
     match application {
         Some(application) => identity.bind_named(application.fields(), Lane::RuntimeRegister)?,
         None => {
@@ -96,16 +98,24 @@ struct KnownBoot<'a> {
 impl KnownBoot<'_> {
     /// Who says what was booted.
     fn authority(&self) -> Authority {
-        if self.image.rtmrs().is_some() { Authority::TeeHardware } else { Authority::ProviderVtpm }
+        if self.image.is_known_by_hardware() { Authority::TeeHardware } else { Authority::ProviderVtpm }
     }
 
-    fn note(&self) -> &'static str {
-        match self.authority() {
+    /// What the binding does not cover.
+    fn notes(&self) -> BTreeMap<&'static str, String> {
+        let boot = match self.authority() {
             Authority::TeeHardware => "the processor's word: RTMR1 and RTMR2 are those of the image",
             _ => {
                 "Google's word: its vTPM is outside of the TEE. The processor vouches for Google's firmware, and not for what that booted"
             }
+        };
+        let acpi = "digests at most: nobody looked into the host's ACPI tables";
+        let mut notes = BTreeMap::from([("acpi", acpi.to_owned()), ("boot", boot.to_owned())]);
+        if self.rtmrs.is_some() && self.image.rtmr0.is_none() {
+            let rtmr0 = "unknown: memory map, firmware variables (Secure Boot among them) and boot order are the host's";
+            notes.insert("rtmr0", rtmr0.to_owned());
         }
+        notes
     }
 }
 
@@ -152,7 +162,7 @@ impl Binder {
             self.graph.add("report", "log of the TD's registers", "RTMR0 to RTMR2", Authority::TeeHardware);
         }
         let holds = |image: &Image| {
-            for (register, expected) in image.rtmrs().into_iter().flatten() {
+            for (register, expected) in image.rtmrs() {
                 let rtmrs = rtmrs.ok_or(Error::NoRtmrs)?;
                 let held = expected.holds(register, Bank::Sha384, rtmrs, cc_replayed.as_ref());
                 held.map_err(Error::of_rtmr)?;
@@ -165,7 +175,7 @@ impl Binder {
         let image = self.ledger.record(checks::BOOT_REGISTERS, image)?;
         let boot = KnownBoot { image, pcrs, rtmrs };
         let (from, means) = match boot.authority() {
-            Authority::TeeHardware => ("report", "RTMR1 and RTMR2, as the relying party lists them"),
+            Authority::TeeHardware => ("report", "RTMRs, as the relying party lists them"),
             _ => ("quote", "registers of the boot, as the relying party lists them"),
         };
         self.graph.add(from, "image", means, boot.authority());
@@ -217,11 +227,9 @@ impl Binder {
         };
         let application = events.application(&mut self.ledger).map_err(|failed| failed.map(Error::from))?;
         if application.is_some() {
-            let (from, means) = match boot.authority() {
-                Authority::TeeHardware => ("report", "RTMR3"),
-                _ => ("quote", "PCR14"),
-            };
-            self.graph.add(from, "runtime events", means, boot.authority());
+            let names: Vec<&str> = registers.iter().map(|register| register.name).collect();
+            let from = if names.contains(&"RTMR3") { "report" } else { "quote" };
+            self.graph.add(from, "runtime events", names.join(" and "), boot.authority());
         }
         Ok(application)
     }

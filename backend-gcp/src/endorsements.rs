@@ -1,7 +1,7 @@
 //! What the verification of a guest's Evidence needs beyond it.
 
 use backend_api::{EndorsementKind, EndorsementRequest, Endorsements, Evidence, Failed, Result};
-use evidence_gce::{ItemKind, Launch, ak_items, endorsement_items};
+use evidence_gce::{ItemKind, Launch, ak_items, endorsement::described, endorsement_items};
 use evidence_snp::{Report, kds};
 use evidence_tdx::{Quote, needed};
 use evidence_tpm::without_padding;
@@ -19,9 +19,10 @@ pub(crate) fn endorsements_for(evidence: &Evidence, have: &Endorsements) -> Resu
         Tee::Snp => of_report(&evidence)?,
         Tee::Tdx => of_td_quote(&evidence)?,
     };
-    if evidence.launch_endorsement.is_none() {
-        requests.extend(endorsement_items(&launch).into_iter().map(of_google));
-    }
+    // One that came along may be the host's scribble, or lack the root's certificate.
+    let [endorsement, root] = endorsement_items(&launch);
+    let is_sent = evidence.launch_endorsement.as_ref().is_some_and(|sent| described(sent).is_ok());
+    requests.extend((!is_sent).then_some(endorsement).into_iter().chain([root]).map(of_google));
     requests.extend(of_ak_certificate(&evidence, have));
     Ok(requests)
 }

@@ -56,8 +56,8 @@ pub struct LaunchPolicy {
 
 /// One of `[[backend.gcp.launch.images]]`: an image, by the registers that its boot leads to.
 ///
-/// It is known by RTMR1 and RTMR2, in the word of the processor; or by the vTPM's registers, in Google's, of which 2, 4, 9 and 11 are
-/// needed then, and 8, 12 and 13 are empty unless they are listed.
+/// It is known by RTMR1 and RTMR2, and RTMR0 where that is listed, in the word of the processor; or by the vTPM's registers, in Google's,
+/// of which 2, 4, 9 and 11 are needed then, and 8, 12 and 13 are empty unless they are listed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Image {
@@ -66,6 +66,9 @@ pub struct Image {
     /// What registers of the vTPM must hold in the bank of SHA-256: by number.
     #[serde(default)]
     pub pcrs: ExpectedPcrs,
+    /// What RTMR0 must hold (what the host gives: ACPI tables, memory map, firmware variables and boot order), beside RTMR1 and RTMR2;
+    /// whatever it is, if absent.
+    pub rtmr0: Option<Expected>,
     /// What RTMR1 must hold (boot loader, kernel, partition table): with RTMR2, or not at all.
     pub rtmr1: Option<Expected>,
     /// What RTMR2 must hold (command line, initrd, sections of a unified kernel image).
@@ -73,15 +76,20 @@ pub struct Image {
 }
 
 impl Image {
-    /// RTMR1 and RTMR2, by the numbers that measurement registers have in logs; `None` for an image that is known by the vTPM's
-    /// registers alone.
-    pub(crate) fn rtmrs(&self) -> Option<[(u8, &Expected); 2]> {
-        Some([(2, self.rtmr1.as_ref()?), (3, self.rtmr2.as_ref()?)])
+    /// What the TD's registers must hold, by the numbers that they have in logs.
+    pub(crate) fn rtmrs(&self) -> impl Iterator<Item = (u8, &Expected)> {
+        let listed = (1..).zip([&self.rtmr0, &self.rtmr1, &self.rtmr2]);
+        listed.filter_map(|(register, expected)| Some((register, expected.as_ref()?)))
+    }
+
+    /// Whether the processor says what was booted: RTMR1 and RTMR2 come together.
+    pub(crate) const fn is_known_by_hardware(&self) -> bool {
+        self.rtmr1.is_some()
     }
 
     /// What is asked of its list of registers.
     pub(crate) fn rules(&self) -> &'static ImageRules {
-        if self.rtmrs().is_some() { &HARDWARE_RULES } else { &VTPM_RULES }
+        if self.is_known_by_hardware() { &HARDWARE_RULES } else { &VTPM_RULES }
     }
 }
 
@@ -163,9 +171,11 @@ impl Policy {
             if image.rtmr1.is_some() != image.rtmr2.is_some() {
                 return Err("an image lists one of rtmr1 and rtmr2: both are needed, or neither".to_owned());
             }
-            let mut rtmrs = image.rtmrs().into_iter().flatten();
-            if rtmrs.any(|(register, expected)| !expected.is_satisfiable(register, Bank::Sha384)) {
-                return Err("rtmr1 or rtmr2 of an image has no value, or one that is not 48 bytes".to_owned());
+            if image.rtmr0.is_some() && !image.is_known_by_hardware() {
+                return Err("an image lists rtmr0 alone: rtmr1 and rtmr2 are needed beside it".to_owned());
+            }
+            if image.rtmrs().any(|(register, expected)| !expected.is_satisfiable(register, Bank::Sha384)) {
+                return Err("an RTMR of an image has no value, or one that is not 48 bytes".to_owned());
             }
         }
         validate_images(images, |image| (&image.pcrs, image.rules())).map_err(|error| error.to_string())

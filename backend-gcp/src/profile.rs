@@ -15,6 +15,12 @@ const QUOTE_DOMAIN: &[u8] = b"dstack-gcp-quote-v1\0";
 /// The registers that a v1 quote has: firmware and drivers (0, 2), boot loader (4, 7, 8, 9), image (11, 12, 13), runtime events (14).
 pub const V1_PCRS: [u8; 10] = [0, 2, 4, 7, 8, 9, 11, 12, 13, 14];
 
+/// The register of runtime events in the vTPM.
+pub(crate) const RUNTIME_PCR: u8 = 14;
+
+/// That of a TD, as logs number it: they have RTMR0 as 1 (UEFI 2.10, §38.4.1, CC_MR_INDEX).
+pub(crate) const RTMR3: u8 = 4;
+
 /// The registers that dstack quotes.
 pub const DSTACK_PCRS: [u8; 3] = [0, 2, 14];
 

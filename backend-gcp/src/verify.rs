@@ -40,6 +40,8 @@ pub(crate) struct Verified {
     pub(crate) measured: Measured,
     /// SHA-256 of the platform's unique id.
     pub(crate) device_id: [u8; 32],
+    /// Whether report and quote are of one VM: `raw` has them side by side.
+    pub(crate) halves_are_tied: bool,
     /// The rest of the payload: claims that nothing has tied to report or quote yet.
     pub(crate) evidence: GcpEvidence,
 }
@@ -125,7 +127,8 @@ impl Verifier<'_> {
         let (version, technology) = self.ledger.record(checks::vtpm::VTPM_TECHNOLOGY, named)?;
         claims::add_firmware(&mut hardware.claims, version, technology);
         let Hardware { measured, device_id, claims } = hardware;
-        Ok((Verified { quote, measured, device_id, evidence }, claims))
+        let halves_are_tied = profile != Profile::Raw;
+        Ok((Verified { quote, measured, device_id, halves_are_tied, evidence }, claims))
     }
 
     fn snp(&mut self, evidence: &GcpEvidence, report_data: &[u8; 64]) -> Result<Hardware, Failed<Error>> {

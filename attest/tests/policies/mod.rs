@@ -80,7 +80,7 @@ fn every_key_has_an_example() {
     probe("[backend.gcp.instance]", &["projects", "danger-accept-unknown-revocation"]);
     probe("[backend.gcp.endorsement]", &["minimum-snp-svn", "reject-firmware"]);
     probe("[backend.gcp.launch]", &["images", "measurements"]);
-    probe("[[backend.gcp.launch.images]]", &["os-image-hash", "pcrs", "rtmr1", "rtmr2"]);
+    probe("[[backend.gcp.launch.images]]", &["os-image-hash", "pcrs", "rtmr0", "rtmr1", "rtmr2"]);
     probe("[backend.gcp.raw]", &["report-data", "extra-data", "pcrs"]);
     probe("[backend.aws]", &["regions", "report", "document", "danger-accept-no-tee"]);
     probe("[backend.aws.report]", &["minimum-tcb", "host-data"]);

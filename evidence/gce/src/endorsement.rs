@@ -15,7 +15,7 @@ use aws_lc_rs::{
     signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey},
 };
 use evidence_ledger::{Failed, Hex, Ledger};
-use evidence_x509::{Certificate, Moment, Purpose, UnixTime, Window, find_path, verify_validity};
+use evidence_x509::{Certificate, Moment, Path, Purpose, UnixTime, Window, find_path, verify_validity};
 use moka::sync::Cache;
 
 pub use described::described;
@@ -68,7 +68,8 @@ pub struct VerifyEndorsement<'a> {
     pub at: UnixTime,
 }
 
-/// Endorsements whose signatures were verified, bounded, by everything that was looked at.
+/// Endorsements whose signatures were verified, bounded, by their bytes and the roots. One counts where the certificates of its path are
+/// at hand, whatever else is: who sends it with certificates of all kinds fills one place.
 ///
 /// Clones share their entries.
 #[derive(Debug, Clone)]
@@ -82,8 +83,7 @@ impl Default for EndorsementCache {
 }
 
 impl EndorsementCache {
-    /// Keeps what was verified, once the guest that sent it was accepted: anyone can make variants of what surrounds an endorsement, and
-    /// they would drive out others.
+    /// Keeps what was verified.
     pub fn keep(&self, endorsement: &VerifiedEndorsement) {
         if let Some(key) = endorsement.new {
             self.0.insert(key, Arc::clone(&endorsement.known));
@@ -102,6 +102,8 @@ impl EndorsementCache {
 struct Known {
     golden: Golden,
     window: Window,
+    /// The certificates of the path that came from elsewhere, DER.
+    needed: Vec<Vec<u8>>,
     ledger: Ledger,
 }
 
@@ -119,7 +121,7 @@ pub struct VerifiedEndorsement {
 }
 
 impl VerifyEndorsement<'_> {
-    /// Verifies who signed the endorsement, when, and that it lists the launch. What `cache` knows of exactly these bytes is not
+    /// Verifies who signed the endorsement, when, and that it lists the launch. What `cache` knows of these bytes is not
     /// verified again, but for dates and the launch.
     ///
     /// Google publishes no revocation list for the signer.
@@ -129,7 +131,10 @@ impl VerifyEndorsement<'_> {
     /// The check that failed ([`crate::checks::endorsement`]) and why.
     pub fn verify(&self, cache: &EndorsementCache) -> Result<VerifiedEndorsement, Failed<Error>> {
         let key = self.cache_key();
-        let known = cache.0.get(&key).filter(|known| known.window.contains(self.at.as_secs()));
+        let known = cache.0.get(&key).filter(|known| {
+            let at_hand = known.needed.iter().all(|der| self.candidates.contains(&der.as_slice()));
+            at_hand && known.window.contains(self.at.as_secs())
+        });
         let (known, new) = match known {
             Some(known) => (known, None),
             None => (Arc::new(self.signed()?), Some(key)),
@@ -182,17 +187,19 @@ impl VerifyEndorsement<'_> {
         let (golden, signed) = ledger.record(checks::GCE_ENDORSEMENT_FORMAT, parsed)?;
 
         // 2. The signer, up to the pinned root.
-        let (signer, window) = self.signer(&golden, &mut ledger)?;
+        let (signer, path, window) = self.signer(&golden, &mut ledger)?;
 
         // 3. The signature, over the bytes that were received.
         let key = UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, signer.public_key());
         let signature = key.verify(&signed.serialized_uefi_golden, &signed.signature);
         let signature = signature.map_err(|_| Error::EndorsementSignature);
         ledger.verify(checks::GCE_ENDORSEMENT_SIGNATURE, signature)?;
-        Ok(Known { golden, window, ledger })
+        let above = path.intermediates.iter().chain([&path.root]).map(Certificate::der);
+        let needed = above.filter(|der| self.candidates.contains(der)).map(<[u8]>::to_vec).collect();
+        Ok(Known { golden, window, needed, ledger })
     }
 
-    /// SHA-256 over everything that [`Self::signed`] depends on, except the time.
+    /// SHA-256 over what is verified and the roots.
     fn cache_key(&self) -> [u8; 32] {
         let mut context = Context::new(&SHA256);
         let mut part = |bytes: &[u8]| {
@@ -201,13 +208,16 @@ impl VerifyEndorsement<'_> {
         };
         part(&self.roots.digest());
         part(self.endorsement);
-        self.candidates.iter().for_each(|der| part(der));
         let mut key = [0; 32];
         key.copy_from_slice(context.finish().as_ref());
         key
     }
 
-    fn signer(&self, golden: &Golden, ledger: &mut Ledger) -> Result<(Certificate, Window), Failed<Error>> {
+    fn signer(
+        &self,
+        golden: &Golden,
+        ledger: &mut Ledger,
+    ) -> Result<(Certificate, Path, Window), Failed<Error>> {
         let signer = Certificate::parse(&golden.cert).map_err(Error::Signer).and_then(|signer| {
             let for_data = signer.is_for_signing_data();
             if for_data { Ok(signer) } else { Err(Error::SignerUsage(signer.subject().to_owned())) }
@@ -217,18 +227,20 @@ impl VerifyEndorsement<'_> {
         ledger.verify(checks::GCE_ENDORSEMENT_VALIDITY, validity)?;
 
         // Each once: who sends one certificate many times shall not make its path be tried as often.
-        let sent: BTreeSet<&[u8]> = self.candidates.iter().copied().collect();
-        let mut candidates = golden.authorities();
-        candidates.extend(sent.into_iter().filter_map(|der| Certificate::parse(der).ok()));
+        let brought = golden.authorities();
+        let candidates: BTreeSet<&[u8]> =
+            brought.iter().map(Certificate::der).chain(self.candidates.iter().copied()).collect();
+        let candidates: Vec<Certificate> =
+            candidates.into_iter().filter_map(|der| Certificate::parse(der).ok()).collect();
         let anchors = self.roots.anchors(&candidates);
         let path =
             find_path(&signer, &candidates, &anchors, Purpose::Unstated, &ENDORSEMENT_ALGORITHMS, self.at);
-        let window = path.and_then(|path| {
+        let path = path.and_then(|path| {
             let all: Vec<&Certificate> = path.intermediates.iter().chain([&signer, &path.root]).collect();
-            verify_validity(&all, self.at)
+            Ok((verify_validity(&all, self.at)?, path))
         });
-        let window = ledger.record(checks::GCE_ENDORSEMENT_PATH, window.map_err(Error::Path))?;
-        Ok((signer, window))
+        let (window, path) = ledger.record(checks::GCE_ENDORSEMENT_PATH, path.map_err(Error::Path))?;
+        Ok((signer, path, window))
     }
 
     fn timestamp(&self, golden: &Golden) -> Result<Timestamp, Error> {

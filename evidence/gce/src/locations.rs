@@ -8,16 +8,13 @@
 use std::collections::BTreeSet;
 
 use const_oid::db::{
-    rfc5280::{
-        ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_SUBJECT_KEY_IDENTIFIER,
-        ID_PE_AUTHORITY_INFO_ACCESS,
-    },
+    rfc5280::{ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CRL_DISTRIBUTION_POINTS, ID_PE_AUTHORITY_INFO_ACCESS},
     rfc5912::ID_AD_CA_ISSUERS,
 };
 use der::Decode;
 use evidence_x509::Certificate;
 use x509_cert::ext::pkix::{
-    AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, CrlDistributionPoints, SubjectKeyIdentifier,
+    AuthorityInfoAccessSyntax, CrlDistributionPoints,
     name::{DistributionPointName, GeneralName},
 };
 
@@ -118,17 +115,8 @@ pub fn endorsement_items(launch: &Launch) -> [Item; 2] {
 
 /// Whether `issuer` says that it issued `certificate`: all of Google's intermediates have one name, so their keys tell them apart.
 fn issued(issuer: &Certificate, certificate: &Certificate) -> bool {
-    let wanted = certificate
-        .extension(ID_CE_AUTHORITY_KEY_IDENTIFIER)
-        .and_then(|der| AuthorityKeyIdentifier::from_der(der).ok()?.key_identifier);
-    let found = issuer
-        .extension(ID_CE_SUBJECT_KEY_IDENTIFIER)
-        .and_then(|der| SubjectKeyIdentifier::from_der(der).ok());
-    let same_key = match (wanted, found) {
-        (Some(wanted), Some(found)) => wanted == found.0,
-        _ => true,
-    };
-    same_key && issuer.subject() == certificate.issuer()
+    let key = certificate.extension(ID_CE_AUTHORITY_KEY_IDENTIFIER);
+    issuer.may_be_named_by(key) && issuer.subject() == certificate.issuer()
 }
 
 fn issuer_urls(certificate: &Certificate) -> Vec<String> {

@@ -84,7 +84,7 @@ impl ChainCache {
         Ok(Chain { vek: Arc::new(VerifiedVek::verify(report, input, at)?), new: Some(key) })
     }
 
-    /// Keeps a chain whose key has signed a report: anyone can make variants of a public chain, and they would drive out others.
+    /// Keeps a chain whose key has signed a report: public chains alone fill no places.
     pub(crate) fn keep(&self, chain: &Chain) {
         if let Some(key) = chain.new {
             self.0.insert(key, Arc::clone(&chain.vek));

@@ -32,7 +32,9 @@ pub struct VerifyAkCertificate<'a> {
     pub at: UnixTime,
 }
 
-/// Paths of certificates of attestation keys that were verified, bounded, by everything that was looked at.
+/// Paths of certificates of attestation keys that were verified, bounded, by the certificate, the roots, the purpose, the algorithms and
+/// the revocation lists. One counts where its certificates are at hand, whatever else is: who sends a certificate with others of all
+/// kinds fills one place.
 ///
 /// Clones share their entries.
 #[derive(Debug, Clone)]
@@ -51,8 +53,8 @@ impl AkCache {
         Self(Cache::new(certificates))
     }
 
-    /// Keeps what was verified, once its key has signed a quote: anyone can make variants of what surrounds a certificate, and they
-    /// would drive out others.
+    /// Keeps what was verified, once its key has signed a quote: certificates are public, and who has collected many could drive out
+    /// those of guests.
     pub fn keep(&self, certificate: &VerifiedAkCertificate) {
         if let Some(key) = certificate.new {
             self.0.insert(key, Arc::clone(&certificate.path));
@@ -82,6 +84,8 @@ pub struct VerifiedAkCertificate {
 struct KnownPath {
     certificate: Certificate,
     key: PublicKey,
+    /// The certificates above it, up to the root, DER.
+    above: Vec<Vec<u8>>,
     /// When every certificate of the path is valid.
     window: Window,
     /// The issuers of the path, and for when each has a revocation list.
@@ -93,14 +97,17 @@ struct KnownPath {
 
 impl VerifyAkCertificate<'_> {
     /// Verifies the certificate: its form, its dates, its purpose, its path to a pinned root, and that none of the path is
-    /// revoked. What `cache` knows of exactly these bytes is not verified again, but for dates.
+    /// revoked. A path that `cache` knows is not verified again, but for dates.
     ///
     /// # Errors
     ///
     /// The check that failed ([`crate::checks::certificate`]) and why.
     pub fn verify(&self, cache: &AkCache) -> Result<VerifiedAkCertificate, Failed<Error>> {
         let key = self.cache_key();
-        let known = cache.0.get(&key).filter(|path| path.window.contains(self.at.as_secs()));
+        let known = cache.0.get(&key).filter(|path| {
+            let at_hand = path.above.iter().all(|der| self.candidates.contains(&der.as_slice()));
+            at_hand && path.window.contains(self.at.as_secs())
+        });
         let (path, new) = match known {
             Some(path) => (path, None),
             None => (Arc::new(self.path()?), Some(key)),
@@ -154,7 +161,8 @@ impl VerifyAkCertificate<'_> {
             let windows = lists.iter().map(RevocationList::window).collect();
             listed.push((issuer.subject().to_owned(), windows));
         }
-        Ok(KnownPath { certificate, key, window, issuers: listed, revoked, ledger })
+        let above = path.intermediates.iter().chain([&path.root]).map(|it| it.der().to_vec()).collect();
+        Ok(KnownPath { certificate, key, above, window, issuers: listed, revoked, ledger })
     }
 
     fn certificate(&self) -> Result<Certificate, Error> {
@@ -169,7 +177,7 @@ impl VerifyAkCertificate<'_> {
         lists.collect::<Result<_, _>>().map_err(Error::RevocationList)
     }
 
-    /// SHA-256 over everything that the verdict depends on, except the time.
+    /// SHA-256 over what is verified, the roots, what is asked of the path, and the revocation lists.
     fn cache_key(&self) -> [u8; 32] {
         let mut context = Context::new(&SHA256);
         let mut part = |bytes: &[u8]| {
@@ -182,10 +190,8 @@ impl VerifyAkCertificate<'_> {
             part(algorithm.public_key_alg_id().as_ref());
             part(algorithm.signature_alg_id().as_ref());
         }
-        for list in [&[self.certificate], self.candidates, self.revocation_lists] {
-            part(&list.len().to_le_bytes());
-            list.iter().for_each(|der| part(der));
-        }
+        part(without_padding(self.certificate).unwrap_or(self.certificate));
+        self.revocation_lists.iter().for_each(|der| part(der));
         let mut key = [0; 32];
         key.copy_from_slice(context.finish().as_ref());
         key

@@ -9,10 +9,17 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 use const_oid::{
     ObjectIdentifier,
-    db::{rfc4519::COMMON_NAME, rfc5280::ID_CE_KEY_USAGE},
+    db::{
+        rfc4519::COMMON_NAME,
+        rfc5280::{ID_CE_KEY_USAGE, ID_CE_SUBJECT_KEY_IDENTIFIER},
+    },
 };
 use der::{Decode, Encode, pem::LineEnding};
-use x509_cert::{ext::pkix::KeyUsage, name::Name, time::Time};
+use x509_cert::{
+    ext::pkix::{AuthorityKeyIdentifier, KeyUsage, SubjectKeyIdentifier},
+    name::Name,
+    time::Time,
+};
 
 use crate::CertificateError;
 
@@ -223,6 +230,16 @@ impl Certificate {
     /// the extension does not say so.
     pub fn is_for_signing_certificates(&self) -> bool {
         self.key_usage().is_some_and(|usage| usage.key_cert_sign())
+    }
+
+    /// Whether something with this authorityKeyIdentifier can be of the key of this certificate: to choose among issuers of one name
+    /// (RFC 5280 §4.2.1.1). True where either names no key.
+    pub fn may_be_named_by(&self, authority_key_identifier: Option<&[u8]>) -> bool {
+        let named = authority_key_identifier
+            .and_then(|der| AuthorityKeyIdentifier::from_der(der).ok()?.key_identifier);
+        let own = self.extension(ID_CE_SUBJECT_KEY_IDENTIFIER);
+        let own = own.and_then(|der| SubjectKeyIdentifier::from_der(der).ok());
+        named.zip(own).is_none_or(|(named, own)| named == own.0)
     }
 
     fn key_usage(&self) -> Option<KeyUsage> {

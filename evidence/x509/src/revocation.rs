@@ -1,5 +1,6 @@
 //! Certificate revocation lists.
 
+use const_oid::db::rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER;
 use der::{Decode, Encode};
 use pki_types::SignatureVerificationAlgorithm;
 use x509_cert::crl::CertificateList;
@@ -33,13 +34,18 @@ impl RevocationList {
         parse(der).map(|_| ())
     }
 
-    /// Whether a list says that `issuer` issued it, before anything was verified: to choose among lists.
+    /// Whether a list says that `issuer` issued it, by its name and, where both name one, its key, before anything was verified: to choose
+    /// among lists.
     ///
     /// # Errors
     ///
     /// [`RevocationListError::Malformed`] or [`RevocationListError::TooLarge`].
     pub fn claims_issuer(der: &[u8], issuer: &Certificate) -> Result<bool, RevocationListError> {
-        Ok(name_der(&parse(der)?)? == issuer.subject_der())
+        let list = parse(der)?;
+        let mut extensions = list.tbs_cert_list.crl_extensions.iter().flatten();
+        let key = extensions.find(|extension| extension.extn_id == ID_CE_AUTHORITY_KEY_IDENTIFIER);
+        let is_of_key = issuer.may_be_named_by(key.map(|extension| extension.extn_value.as_bytes()));
+        Ok(is_of_key && name_der(&list)? == issuer.subject_der())
     }
 
     /// Reads a DER list and verifies that `issuer` signed it.

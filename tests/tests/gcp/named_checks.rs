@@ -7,7 +7,7 @@ use registry::AttestationResult;
 use crate::{
     cases::{
         self,
-        binding::{both, listed, listed_cc_events, listed_events},
+        binding::{both, events_in_rtmr3, listed, listed_cc_events, listed_events, machine_too},
         endorsement,
         quote::{dstack, raw, raw_named, tdx_by_pcrs},
         report,
@@ -44,6 +44,30 @@ const ACCEPTED: &[Variant] = &[
         };
         scene
     }),
+    ("an endorsement that is cut off, and a sound one at hand", || {
+        let mut scene = Scene::snp();
+        scene.edit = |evidence| _ = evidence.launch_endorsement.as_mut().unwrap().pop();
+        scene.edit_endorsements = |all| {
+            let endorsement = lab::google::EndorsementSpec::default().sign();
+            all.push((backend_api::EndorsementKind::Document, endorsement));
+        };
+        scene
+    }),
+    ("an empty list of another authority of the issuer's name", || {
+        let mut scene = Scene::snp();
+        scene.edit_endorsements = |all| {
+            let hierarchy = lab::google::Hierarchy::new();
+            let authority = lab::google::EndorsementAuthority::new();
+            let sibling = authority.signer_key();
+            let mut list = hierarchy.crl_spec(false);
+            list.extensions.push(lab::x509::authority_key_identifier(sibling.key_identifier()));
+            let list = list.sign(&lab::keys::Pkcs1::Sha256(sibling));
+            all.push((backend_api::EndorsementKind::RevocationList, list));
+        };
+        scene
+    }),
+    ("what the machine gives, in RTMR0", machine_too),
+    ("events in RTMR3 alone, where the image accounts for PCR14", events_in_rtmr3),
     ("no boot logs", || Scene {
         edit: |evidence| (evidence.boot_log, evidence.cc_log) = (None, None),
         ..Scene::tdx()
@@ -127,6 +151,58 @@ fn the_graph_says_who_vouches() {
     assert!(boot(Scene::snp()).starts_with("Google's word"));
     assert!(boot(tdx_by_pcrs()).starts_with("Google's word"));
     assert!(boot(Scene::tdx()).starts_with("the processor's word"));
+    let means = |scene: &Scene| {
+        let result = judged(scene);
+        let link = result.cpu.graph.links().iter().find(|link| link.to == "runtime events").unwrap();
+        (link.from.to_string(), link.means.to_string())
+    };
+    assert_eq!(means(&Scene::snp()), ("quote".to_owned(), "PCR14".to_owned()));
+    assert_eq!(means(&Scene::tdx()), ("report".to_owned(), "PCR14 and RTMR3".to_owned()));
+    assert_eq!(means(&events_in_rtmr3()), ("report".to_owned(), "RTMR3".to_owned()));
+}
+
+/// What the host gave to a TD is told, unless the relying party lists it.
+#[test]
+fn notes_tell_what_nobody_looked_into() {
+    let notes = |scene: Scene| judged(&scene).cpu.notes;
+    assert!(notes(Scene::tdx())["rtmr0"].starts_with("unknown"));
+    assert!(notes(tdx_by_pcrs())["rtmr0"].starts_with("unknown"));
+    assert!(!notes(machine_too()).contains_key("rtmr0"));
+    assert!(!notes(Scene::snp()).contains_key("rtmr0"));
+    assert!(notes(Scene::snp()).contains_key("acpi") && notes(machine_too()).contains_key("acpi"));
+}
+
+/// Two VMs can answer with a half each in the profile raw: the chip of one is not the device of the other.
+#[test]
+fn no_device_is_bound_where_nothing_ties_the_halves() {
+    let device = |scene: Scene| {
+        let cpu = judged(&scene).cpu;
+        (cpu.identity.get(Field::DeviceId).is_some(), cpu.notes.contains_key("device-id"))
+    };
+    assert_eq!(device(raw()), (false, true));
+    assert_eq!(device(Scene::snp()), (true, false));
+    assert_eq!(device(dstack()), (true, false));
+    let Scene { guest, image, anchors, .. } = Scene::tdx();
+    let mut by_td = Scene { guest, image, anchors, ..raw() };
+    by_td.guest.selection = raw().guest.selection;
+    assert_eq!(device(by_td), (true, false));
+}
+
+/// Google's endorsement is asked for unless one came along that can be read; its root's certificate always.
+#[test]
+fn what_is_asked_of_google() {
+    use backend_api::AttestationBackend as _;
+    let asked = |edit: fn(&mut backend_gcp::GcpEvidence)| {
+        let scene = Scene { edit, ..Scene::snp() };
+        let evidence = backend_api::Evidence::new(scene.own_media_type(), scene.payload().encode());
+        let backend = backend_gcp::Gcp::default();
+        let requests = backend.endorsements_for(&evidence, &backend_api::Endorsements::new()).unwrap();
+        let of = |what: &str| requests.iter().any(|request| request.what.contains(what));
+        (of("launch endorsement"), of("GCE-cc-tcb-root"))
+    };
+    assert_eq!(asked(|_| {}), (false, true));
+    assert_eq!(asked(|evidence| evidence.launch_endorsement = None), (true, true));
+    assert_eq!(asked(|evidence| evidence.launch_endorsement = Some(b"\0\0".to_vec().into())), (true, true));
 }
 
 #[test]
@@ -214,6 +290,8 @@ fn policies_that_cannot_be_meant_are_refused() {
     let rtmr = "00".repeat(48);
     for (image, reason) in [
         (format!("rtmr1 = [\"{rtmr}\"]"), "one of rtmr1 and rtmr2"),
+        (format!("rtmr0 = [\"{rtmr}\"]"), "rtmr0 alone"),
+        (format!("rtmr0 = []\nrtmr1 = [\"{rtmr}\"]\nrtmr2 = [\"{rtmr}\"]"), "has no value"),
         (format!("rtmr1 = [\"{rtmr}\"]\nrtmr2 = []"), "has no value"),
         (format!("rtmr1 = [\"{rtmr}\"]\nrtmr2 = [\"00\"]"), "data did not match"),
         ("pcrs.2 = []".to_owned(), "does not list pcr 4"),

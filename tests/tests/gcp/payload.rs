@@ -17,11 +17,10 @@ pub(crate) fn assembled(guest: &Guest, parts: Parts) -> GcpEvidence {
     evidence.launch_endorsement = Some(parts.launch_endorsement.into());
     evidence.boot_log = Some(parts.boot_log.into());
     evidence.cc_log = parts.cc_log.map(ByteBuf::from);
-    let logged = |event: &lab::events::Event| LoggedEvent {
-        name: event.name.clone(),
-        payload: event.payload.clone().into(),
-        version: event.version,
-    };
     evidence.runtime_events = guest.events.iter().map(logged).collect();
     evidence
+}
+
+pub(crate) fn logged(event: &lab::events::Event) -> LoggedEvent {
+    LoggedEvent { name: event.name.clone(), payload: event.payload.clone().into(), version: event.version }
 }

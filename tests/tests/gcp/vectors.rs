@@ -215,7 +215,7 @@ fn a_td_with_the_log_of_its_registers() {
     let at = log.len() / 2;
     log[at] ^= 1;
     let other = Real { evidence: other, ..real };
-    assert!(other.judge(&taken).is_err());
+    assert!(["cc-log", "cc-log-replay"].contains(&&*failed_check(other.judge(&taken))));
 }
 
 /// A vTPM of Google's, whose key Google certified. It says that the VM runs on SEV, and not on SEV-SNP as its catalogue has it: a report of
@@ -268,12 +268,8 @@ fn a_vtpm_with_the_certificate_of_its_key() {
         "gce-authorities-current"
     );
     assert_eq!(failed_check(real.judge(&policy.replace(nonce, &"4e".repeat(32)))), "tpm-extra-data");
-    let elsewhere = policy
-        .replace("[backend.gcp.raw]", "[backend.gcp.instance]\nprojects = [\"another\"]\n[backend.gcp.raw]");
-    assert_eq!(
-        failed_check(real.judge(&elsewhere.replace("instance.danger", "# "))),
-        "gce-authorities-current"
-    );
+    let elsewhere = policy.replace("instance.danger", "instance.projects = [\"another\"]\ninstance.danger");
+    assert_eq!(failed_check(real.judge(&elsewhere)), "gce-project");
     real.evidence.pcrs[0][0] ^= 1;
     assert_eq!(failed_check(real.judge(&policy)), "pcr-digest");
 }

@@ -402,4 +402,15 @@ fn a_known_endorsement_is_judged_anew_where_it_can_differ() {
     assert_eq!(other(|scene| scene.policy.minimum_snp_svn = Some(3)), "gce-firmware-svn");
     assert_eq!(other(|scene| scene.endorsement[40] ^= 1), "gce-endorsement-signature");
     assert_eq!(cache.entry_count(), 2);
+
+    // What surrounds it makes no other of it; but where the root did not come along, it must be at hand.
+    let root = EndorsementAuthority::new().root().to_vec();
+    let mut scene = Scene::edited(|spec| spec.ca_bundle.clear());
+    for candidates in [vec![root.clone()], vec![b"anything".to_vec(), root]] {
+        scene.candidates = candidates;
+        judge(&scene).unwrap();
+    }
+    assert_eq!(cache.entry_count(), 3);
+    scene.candidates.clear();
+    assert_eq!(judge(&scene).unwrap_err(), "gce-endorsement-path");
 }

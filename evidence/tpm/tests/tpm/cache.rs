@@ -129,6 +129,24 @@ fn a_known_certificate_is_known_of_its_circumstances_alone() {
     assert_eq!(verdict(|_| {}), "passed");
 }
 
+/// Who has one certificate fills one place, with whatever else it is sent.
+#[test]
+fn what_surrounds_a_certificate_makes_no_other_of_it() {
+    let cache = AkCache::default();
+    for edit in [
+        |_: &mut Input| {},
+        |input: &mut Input| input.candidates.reverse(),
+        |input: &mut Input| input.candidates.push(b"anything".to_vec()),
+        |input: &mut Input| input.candidates.insert(0, input.certificate.clone()),
+        |input: &mut Input| input.certificate.push(0),
+    ] {
+        let mut input = Input::new();
+        edit(&mut input);
+        assert_eq!(input.verdict(&cache, june()), "passed");
+    }
+    assert_eq!(cache.entry_count(), 1);
+}
+
 /// Only what was kept is known: nobody fills the cache without a key that Azure certified.
 #[test]
 fn what_is_not_kept_is_not_known() {

@@ -27,6 +27,15 @@ cases! {
     "ak-certificate-path", "a root of another name": |scene| {
         ak_pin(scene).subject = "GCE-cc-tcb-root".into();
     };
+    "ak-certificate-path", "a root that is trusted for processors": |scene| {
+        let amd = hierarchy::google("ARK-Milan");
+        reissue_ca(scene, |spec| spec.issuer = hierarchy::google("ARK-Milan"));
+        let mut root = scene.guest.hierarchy.root_spec();
+        (root.issuer, root.subject) = (amd.clone(), amd);
+        ROOT.set(root.sign(&Pkcs1::Sha256(scene.guest.hierarchy.root_key())));
+        ak_pin(scene).subject = "ARK-Milan".into();
+        scene.edit_endorsements = |all| all[0].1 = ROOT.take();
+    };
     "ak-certificate-path", "an authority that is none": |scene| {
         reissue_ca(scene, |spec| spec.set_extension(basic_constraints(false, None)));
     };
@@ -79,6 +88,7 @@ cases! {
     "gce-instance", "another instance": |scene| gcp(scene, "instance.instances = [\"1\"]");
 }
 
+thread_local!(static ROOT: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) });
 thread_local!(static AK: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) });
 
 fn ak_pin(scene: &mut Scene) -> &mut backend_api::TrustAnchor {

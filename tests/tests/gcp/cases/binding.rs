@@ -2,6 +2,7 @@
 
 use lab::{events::Event, tpm::partition_table};
 
+use super::super::payload::logged;
 use super::{
     quote::{dstack, tdx_by_pcrs},
     *,
@@ -70,6 +71,10 @@ cases! {
         scene.guest.boot.events.insert(at, first);
     };
     "boot-registers", "a list with a partition table, and no log of the TD's registers", of listed_cc_events: |scene| {
+        scene.edit = |evidence| evidence.cc_log = None;
+    };
+    "boot-registers", "other ACPI tables or firmware variables than the policy lists", of machine_too: |scene| {
+        scene.guest.cc_events.push(BootEvent::new(1, kind::VARIABLE_DRIVER_CONFIG, b"another table"));
         scene.edit = |evidence| evidence.cc_log = None;
     };
     "boot-registers", "an image that is known by a TD's registers, and a guest that is none": |scene| {
@@ -182,6 +187,27 @@ pub(crate) fn listed_cc_events() -> Scene {
     let events: Vec<String> = of_rtmr1.map(digest).collect();
     let rtmr2 = hex::encode(scene.guest.rtmrs()[2]);
     scene.image = Some(format!("rtmr1 = {{ events = [{}] }}\nrtmr2 = [\"{rtmr2}\"]", events.join(", ")));
+    scene
+}
+
+/// A relying party that knows what the machine gives as well.
+pub(crate) fn machine_too() -> Scene {
+    let mut scene = Scene::tdx();
+    let [rtmr0, ..] = scene.guest.rtmrs().map(hex::encode);
+    scene.image = Some(format!("rtmr0 = [\"{rtmr0}\"]\n{}", rtmrs(&scene.guest)));
+    scene
+}
+
+/// A TD whose image accounts for PCR14, as of a boot loader that measures its own keys there: events are in RTMR3 alone.
+pub(crate) fn events_in_rtmr3() -> Scene {
+    let mut scene = Scene::tdx();
+    scene.guest.boot.events.push(BootEvent::new(14, kind::IPL, b"MokList"));
+    scene.guest.rtmr3_events = Some(std::mem::take(&mut scene.guest.events));
+    scene.image = Some(format!("{}\n{}", rtmrs(&scene.guest), pcrs(&scene.guest, &[14])));
+    scene.edit = |evidence| {
+        let events = guest::Guest::tdx().events;
+        evidence.runtime_events = events.iter().map(logged).collect();
+    };
     scene
 }
 
