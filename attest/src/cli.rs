@@ -1,5 +1,6 @@
 //! What can be asked on the command line.
 
+mod endorsement;
 #[cfg(feature = "attester")]
 mod guest;
 mod import;
@@ -9,10 +10,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use endorsement::{EndorsedLaunch, Endorsement, EndorsementShow, EndorsementVerify};
 #[cfg(feature = "attester")]
 pub(crate) use guest::{Choice, CollectArgs, DetectArgs, ExtendArgs};
 pub(crate) use import::{
-    AzureProfile, Import, ImportAzure, ImportCoco, ImportDstack, ImportSnp, ImportTdx, Target,
+    AwsProfile, AzureProfile, GcpProfile, GcpTee, Import, ImportAws, ImportAzure, ImportCoco, ImportDstack,
+    ImportGcp, ImportSnp, ImportTdx, Target,
 };
 pub(crate) use measure::{Measure, MeasureSnp, MeasureTdx};
 
@@ -40,6 +43,9 @@ pub(crate) enum Command {
     /// Put evidence that other tools collected into an envelope.
     #[command(subcommand)]
     Import(Import),
+    /// Read and verify what Google says of its firmware.
+    #[command(subcommand)]
+    Endorsement(Endorsement),
     /// Compute what a launch measures.
     #[command(subcommand)]
     Measure(Measure),
@@ -102,10 +108,14 @@ pub(crate) struct DemoArgs {
 #[cfg(feature = "demo")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum DemoBackend {
+    /// A confidential VM of AWS's, on SEV-SNP.
+    Aws,
     /// A confidential VM of Azure, on SEV-SNP.
     Azure,
     /// AMD SEV-SNP on bare metal.
     BaremetalSnp,
+    /// A confidential VM of Google's, on TDX.
+    Gcp,
     /// Intel TDX on bare metal.
     Tdx,
 }

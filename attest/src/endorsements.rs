@@ -8,6 +8,7 @@ use std::{
 };
 
 use backend_api::{Endorsement, EndorsementKind, Endorsements, Error, ErrorKind, Limits, Result};
+use evidence_gce::endorsement::described;
 use evidence_x509::{Certificate, RevocationList};
 
 use crate::files::{self, FileError};
@@ -19,7 +20,7 @@ const MAX_FILES: usize = 64;
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Why a file is passed over.
-const UNKNOWN: &str = "neither certificate, revocation list (DER, PEM or hex) nor a document of Intel's";
+const UNKNOWN: &str = "neither certificate, revocation list (DER, PEM or hex), document of Intel's nor launch endorsement of Google's";
 
 /// Reads every regular file of each directory in the order of the names; what is neither a certificate, a
 /// revocation list nor a signed document is passed over with a warning.
@@ -62,7 +63,7 @@ fn regular_files(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The endorsements of one file: PEM of one or several, one in DER, a list in hex, or Intel's JSON.
+/// The endorsements of one file: PEM of one or several, one in DER, a list in hex, Intel's JSON, or Google's word for firmware.
 fn recognise(bytes: &[u8]) -> Result<Vec<Endorsement>, String> {
     match bytes.trim_ascii() {
         text if text.starts_with(b"-----BEGIN ") => pem(text),
@@ -70,6 +71,7 @@ fn recognise(bytes: &[u8]) -> Result<Vec<Endorsement>, String> {
         text => {
             let list = || revocation_list(&from_hex(text).ok_or(UNKNOWN)?);
             let one = certificate(bytes).or_else(|_| revocation_list(bytes)).or_else(|_| list());
+            let one = one.or_else(|_| launch_endorsement(bytes));
             one.map(|endorsement| vec![endorsement]).map_err(|_| UNKNOWN.to_owned())
         }
     }
@@ -105,6 +107,11 @@ fn revocation_list(der: &[u8]) -> Result<Endorsement, String> {
     Ok(Endorsement::new(EndorsementKind::RevocationList, der.to_vec()))
 }
 
+fn launch_endorsement(bytes: &[u8]) -> Result<Endorsement, String> {
+    described(bytes).map_err(|error| error.to_string())?;
+    Ok(Endorsement::new(EndorsementKind::Document, bytes.to_vec()))
+}
+
 /// Splits PEM text after its first block, whatever its label.
 fn split_pem_block(text: &[u8]) -> Option<(&[u8], &[u8])> {
     const END: &[u8] = b"-----END ";
@@ -138,7 +145,7 @@ mod tests {
 
     #[test]
     fn content_tells_what_a_file_is() {
-        use EndorsementKind::{Certificate, RevocationList};
+        use EndorsementKind::{Certificate, Document, RevocationList};
         let guest = Guest::new(Product::Milan);
         let (ark, crl) = (guest.hierarchy.ark(), guest.crl());
         assert_eq!(kinds(ark), Ok(vec![Certificate]));
@@ -146,6 +153,9 @@ mod tests {
         let both = format!("\n{}\r\n{}", pem("CERTIFICATE", ark), pem("X509 CRL", &crl));
         assert_eq!(kinds(both.as_bytes()), Ok(vec![Certificate, RevocationList]));
         assert_eq!(recognise(both.as_bytes()).unwrap()[1].bytes, crl);
+        let endorsement = lab::google::EndorsementSpec::default().sign();
+        assert_eq!(kinds(&endorsement), Ok(vec![Document]));
+        assert_eq!(recognise(&endorsement).unwrap()[0].bytes, endorsement);
         let digits = format!("{}\n", hex::encode_upper(&crl));
         assert_eq!(recognise(digits.as_bytes()).unwrap()[0].bytes, crl);
     }
@@ -160,6 +170,8 @@ mod tests {
         }
         assert!(kinds(&guest.hierarchy.ark()[..100]).is_err());
         assert!(kinds(&[guest.hierarchy.ark(), b"\n"].concat()).is_err());
+        let endorsement = lab::google::EndorsementSpec::default().sign();
+        assert!(kinds(&endorsement[..endorsement.len() - 1]).is_err());
         assert!(kinds(pem("X509 CRL", guest.hierarchy.ark()).as_bytes()).is_err());
         // Only revocation lists are served in hex.
         assert!(kinds(hex::encode(guest.hierarchy.ark()).as_bytes()).is_err());

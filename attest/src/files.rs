@@ -72,7 +72,8 @@ pub(crate) fn read_text_or_stdin(path: &Path) -> Result<String> {
     text(path, read_or_stdin(path)?)
 }
 
-fn text(path: &Path, bytes: Vec<u8>) -> Result<String> {
+/// Bytes of `path` as text.
+pub(crate) fn text(path: &Path, bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| FileError::NotText { path: path.to_owned() }.into())
 }
 

@@ -117,6 +117,15 @@ impl Answer {
         self
     }
 
+    /// Its text for people, and how the program ends.
+    #[cfg(test)]
+    pub(crate) fn told(&self) -> (&str, Exit) {
+        match &self.body {
+            Body::Document { text, .. } => (text, self.exit),
+            Body::Bytes(_) => ("", self.exit),
+        }
+    }
+
     /// Prints it, and says how the program ends.
     pub(crate) fn print(self, as_json: bool) -> ExitCode {
         let bytes = match self.body {

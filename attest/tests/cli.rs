@@ -2,9 +2,12 @@
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod aws;
 mod azure;
 mod common;
+mod demo;
 mod dstack;
+mod gcp;
 mod guest;
 mod policies;
 mod tdx;
@@ -114,6 +117,20 @@ fn a_wrong_command_line_is_usage() {
         "import azure --hcl-report x --quote x --signature x --pcrs x --profile nonsense -o y",
         "import coco",
         "import coco x",
+        "import aws",
+        "import aws -o y",
+        "import aws --report x",
+        "import aws --report x --profile coco -o y",
+        "import gcp",
+        "import gcp --tee snp --report x --quote x --signature x --pcrs x -o y",
+        "import gcp --tee sev --report x --quote x --signature x --pcrs x --ak-cert x -o y",
+        "import gcp --tee tdx --report x --quote x --signature x --pcrs x --ak-cert x --profile coco -o y",
+        "endorsement",
+        "endorsement show",
+        "endorsement verify x",
+        "endorsement verify x --tee snp",
+        "endorsement verify x --measurement 00",
+        "endorsement verify x --tee sev --measurement 00",
         "measure tdx --measurement x --memory-size 2G",
         "measure tdx --measurement x --memory-size 2GB --event-log y",
         "measure tdx --measurement x --memory-size 2G --acpi loader=00 --event-log y",
@@ -143,6 +160,8 @@ fn backends_are_listed_with_their_checks() {
         "azure: ",
         "baremetal-snp: ",
         "crl-current",
+        "gcp: ",
+        "gce-launch-endorsed",
         "launch-measurement",
         "tdx: ",
         "RTMR3",
@@ -153,7 +172,7 @@ fn backends_are_listed_with_their_checks() {
     let json = attest(["backends", "--json"]).expect(0).json();
     let ids: Vec<&str> =
         json["backends"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["aws", "azure", "baremetal-snp", "tdx"]);
+    assert_eq!(ids, ["aws", "azure", "baremetal-snp", "gcp", "tdx"]);
     let azure = &json["backends"][1];
     assert_eq!(azure["kinds"].as_array().unwrap().len(), 6);
     assert_eq!(azure["runtime"]["registers"][0]["name"], "PCR14");
@@ -185,10 +204,10 @@ fn verification_needs_proper_arguments() {
     let scene = Scene::new();
     let challenge = hex::encode(CHALLENGE);
     let run = scene.run(&format!("verify $/evidence --challenge {challenge}"));
-    run.complains(2, "--accept is missing").complains(2, "linked: aws, azure, baremetal-snp, tdx");
+    run.complains(2, "--accept is missing").complains(2, "linked: aws, azure, baremetal-snp, gcp, tdx");
     let run =
         scene.run(&format!("verify $/evidence --challenge {challenge} --accept baremetal-snp,nonsense"));
-    run.complains(2, "\"nonsense\" is not linked (linked: aws, azure, baremetal-snp, tdx)");
+    run.complains(2, "\"nonsense\" is not linked (linked: aws, azure, baremetal-snp, gcp, tdx)");
     for wrong in ["00", &challenge[1..], &format!("{challenge}00"), &challenge.replace("07", "0x")] {
         let run = scene.run(&format!("verify $/evidence --accept baremetal-snp --challenge {wrong}"));
         assert!(!run.complains(2, "expected 128 hex digits").stderr.contains("0707"));
@@ -358,7 +377,6 @@ fn a_launch_is_measured() {
     let json = measure("--ovmf $/ovmf.fd", "--guest-features 0x1 --vmm qemu --json").expect(0).json();
     assert_eq!(json["measurement"], expected.as_str());
     assert_ne!(measure("--ovmf $/ovmf.fd", "--guest-features 21").expect(0).text().trim(), expected);
-    assert_ne!(measure("--ovmf $/ovmf.fd", "--vmm gce").expect(0).text().trim(), expected);
 
     let stored = scene.run("measure snp --ovmf $/ovmf.fd --firmware-only").expect(0);
     assert_eq!(
@@ -382,53 +400,34 @@ fn a_launch_is_measured() {
     measure("--ovmf $/ovmf.fd --initrd $/crl", "").expect(2);
 }
 
+/// What each VMM depends on is asked for, and what it does not depend on is refused.
 #[test]
-fn the_demo_runs_to_its_end() {
-    let text = attest(["demo"]).expect(0).text();
-    assert!(text.starts_with("SIMULATED: "));
-    assert!(!text.contains("DEVIATES"));
-    assert!(text.ends_with("demo complete: 1 accepted, 18 refused, as they must be\n"), "{text}");
-    let json = attest(["demo", "--json"]).expect(0).json();
-    assert_eq!((&json["simulated"], &json["complete"]), (&true.into(), &true.into()));
-    let refused = json["refused"].as_array().unwrap();
-    assert_eq!(refused.len(), 18);
-    assert!(refused.iter().all(|refusal| refusal["check"] == refusal["expected-check"]));
-    assert_eq!(attest(["demo", "--backend", "baremetal-snp"]).expect(0).text(), text);
-}
-
-#[test]
-fn the_demo_of_tdx_runs_to_its_end() {
-    let text = attest(["demo", "--backend", "tdx"]).expect(0).text();
-    assert!(text.starts_with("SIMULATED: "));
-    assert!(!text.contains("DEVIATES"));
-    assert!(text.ends_with("demo complete: 3 accepted, 31 refused, as they must be\n"), "{text}");
-    let json = attest(["demo", "--backend", "tdx", "--json"]).expect(0).json();
-    assert_eq!((&json["simulated"], &json["complete"]), (&true.into(), &true.into()));
-    let refused = json["refused"].as_array().unwrap();
-    assert_eq!(refused.len(), 31);
-    assert!(refused.iter().all(|refusal| refusal["check"] == refusal["expected-check"]));
-    assert_eq!(refused[0]["check"], "root-pinned");
-    // Whether a guest collected it is said; where its files cannot be simulated, none did.
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let says_so = words(&text).contains("by the code that runs in real guests");
-    assert_eq!(json["collected"], says_so);
-    if !says_so {
-        lab::vectors::skipped("the_demo_of_tdx_runs_to_its_end", "no guest can be simulated here");
+fn each_vmm_has_its_own_inputs() {
+    let scene = Scene::new();
+    let measure = |line: &str| scene.run(&format!("measure snp --ovmf $/ovmf.fd --vcpus 2 {line}"));
+    measure("--vmm qemu").complains(2, "--vcpu-type is missing: launches of qemu depend on it");
+    measure("").complains(2, "--vcpu-type is missing");
+    let mut measured = vec![measure("--vcpu-type EPYC-v4").expect(0).text()];
+    for vmm in ["ec2", "gce"] {
+        let run = measure(&format!("--vmm {vmm} --vcpu-type EPYC-v4"));
+        run.complains(2, &format!("--vcpu-type is given, and launches of {vmm} do not depend on it"));
+        let run = measure(&format!("--vmm {vmm} --kernel $/bzImage --append x"));
+        run.complains(2, &format!("--kernel is given, and {vmm} boots its guests from a disk"));
+        let json = measure(&format!("--vmm {vmm} --json")).expect(0).json();
+        assert_eq!((&json["vmm"], &json["vcpu-type"]), (&vmm.into(), &serde_json::Value::Null));
+        measured.push(format!("{}\n", json["measurement"].as_str().unwrap()));
+        // The number of vCPUs and the guest features are inputs of every launch.
+        measured.push(measure(&format!("--vmm {vmm} --guest-features 0x21")).expect(0).text());
+        let three = format!("measure snp --ovmf $/ovmf.fd --vcpus 3 --vmm {vmm}");
+        measured.push(scene.run(&three).expect(0).text());
+        // A firmware image is read once and measured for every launch.
+        let stored = scene.run("measure snp --ovmf $/ovmf.fd --firmware-only").expect(0).stdout;
+        scene.put("firmware.json", stored);
+        let again = scene.run(&format!("measure snp --firmware $/firmware.json --vcpus 3 --vmm {vmm}"));
+        assert_eq!(again.expect(0).text(), *measured.last().unwrap());
     }
-    let demo = |more: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_attest"));
-        command
-            .env("TMPDIR", "/missing")
-            .args(["demo", "--backend", "tdx"])
-            .args(more)
-            .output()
-            .unwrap()
-            .stdout
-    };
-    let forged = String::from_utf8(demo(&[])).unwrap();
-    assert!(words(&forged).contains("its evidence is forged: nothing was extended"), "{forged}");
-    assert!(forged.ends_with("demo complete: 3 accepted, 31 refused, as they must be\n"), "{forged}");
-    assert_eq!(serde_json::from_slice::<serde_json::Value>(&demo(&["--json"])).unwrap()["collected"], false);
+    let all: std::collections::BTreeSet<&String> = measured.iter().collect();
+    assert_eq!(all.len(), measured.len());
 }
 
 #[test]

@@ -28,7 +28,12 @@ pub enum Clock {
 }
 
 impl Clock {
-    fn now(self) -> Result<UnixTime> {
+    /// The moment.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] for a system whose clock is before 1970.
+    pub fn now(self) -> Result<UnixTime> {
         match self {
             Self::Fixed(time) => Ok(time),
             Self::System => SystemTime::now()

@@ -23,7 +23,7 @@ pub(crate) struct MeasureSnp {
     /// The firmware's digest and metadata, as --firmware-only prints them.
     #[arg(long, value_name = "FILE", conflicts_with = "ovmf")]
     pub(crate) firmware: Option<PathBuf>,
-    /// The kernel, if it is booted directly.
+    /// The kernel, if it is booted directly: of QEMU alone, because EC2 and GCE boot their guests from a disk.
     #[arg(long, value_name = "FILE")]
     pub(crate) kernel: Option<PathBuf>,
     /// The initrd of that kernel.
@@ -35,8 +35,8 @@ pub(crate) struct MeasureSnp {
     /// Number of vCPUs.
     #[arg(long, value_name = "N", required_unless_present = "firmware_only")]
     pub(crate) vcpus: Option<u32>,
-    /// QEMU's name of the vCPU model, such as EPYC-v4.
-    #[arg(long, value_name = "T", required_unless_present = "firmware_only")]
+    /// QEMU's name of the vCPU model, such as EPYC-v4: of QEMU alone, because launches of EC2 and GCE do not depend on it.
+    #[arg(long, value_name = "T")]
     pub(crate) vcpu_type: Option<VcpuType>,
     /// SEV_FEATURES of the guest, hex.
     #[arg(long, value_name = "HEX", default_value = "0x1", value_parser = hex_number)]

@@ -16,7 +16,11 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Answer> {
     let registry = Registry::linked()?;
     let devices = envelope.devices.iter().map(|evidence| item(&registry, evidence));
     let devices = devices.collect::<Result<Vec<Value>>>()?;
-    let content = json!({ "cpu": item(&registry, &envelope.cpu)?, "devices": devices });
+    Ok(unverified(json!({ "cpu": item(&registry, &envelope.cpu)?, "devices": devices })))
+}
+
+/// An object that nobody has verified: each of its values is marked so.
+pub(super) fn unverified(content: Value) -> Answer {
     let mut rows = Vec::new();
     flatten("", &content, &mut rows);
     let text = table(rows.into_iter().map(|(key, value)| ["unverified".to_owned(), key, value]));
@@ -24,7 +28,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Answer> {
     if let Some(members) = json.as_object_mut() {
         members.insert("unverified".to_owned(), true.into());
     }
-    Ok(Answer::done(text, json))
+    Answer::done(text, json)
 }
 
 /// One item: its kind and size, and what its backend reads in it, if one is linked.

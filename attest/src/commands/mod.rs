@@ -3,6 +3,7 @@
 mod backends;
 #[cfg(feature = "demo")]
 mod demo;
+mod endorsement;
 #[cfg(feature = "attester")]
 mod guest;
 mod import;
@@ -12,13 +13,14 @@ mod verify;
 
 use std::{
     fmt::Write as _,
+    path::Path,
     time::{Duration, UNIX_EPOCH},
 };
 
-use backend_api::Result;
+use backend_api::{Error, ErrorKind, Result};
 
 use crate::{
-    cli::{Command, Import, Measure},
+    cli::{Command, Endorsement, Import, Measure},
     output::Answer,
 };
 
@@ -31,8 +33,12 @@ pub(crate) fn run(command: &Command) -> Result<Answer> {
         Command::Import(Import::Snp(args)) => import::snp(args),
         Command::Import(Import::Tdx(args)) => import::tdx(args),
         Command::Import(Import::Azure(args)) => import::azure(args),
+        Command::Import(Import::Gcp(args)) => import::gcp(args),
+        Command::Import(Import::Aws(args)) => import::aws(args),
         Command::Import(Import::Coco(args)) => import::coco(args),
         Command::Import(Import::Dstack(args)) => import::dstack(args),
+        Command::Endorsement(Endorsement::Show(args)) => endorsement::show(args),
+        Command::Endorsement(Endorsement::Verify(args)) => endorsement::verify(args),
         Command::Measure(Measure::Snp(args)) => measure::snp(args),
         Command::Measure(Measure::Tdx(args)) => measure::tdx(args),
         #[cfg(feature = "attester")]
@@ -44,6 +50,11 @@ pub(crate) fn run(command: &Command) -> Result<Answer> {
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(args),
     }
+}
+
+/// Input that is not in its format.
+fn malformed(path: &Path, error: &dyn std::error::Error) -> Error {
+    Error::new(ErrorKind::MalformedEvidence, format_args!("{path:?}: {error}"))
 }
 
 /// Seconds since 1970-01-01T00:00:00Z in the form of RFC 3339; as a number if they are beyond the year 9999.

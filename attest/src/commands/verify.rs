@@ -53,7 +53,8 @@ pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output> {
     Ok(runtime.block_on(future))
 }
 
-fn instant(at: &str) -> Result<UnixTime> {
+/// A time as `--at` has it.
+pub(super) fn instant(at: &str) -> Result<UnixTime> {
     let time = humantime::parse_rfc3339(at).ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let time = time.ok_or_else(|| {
         invalid(format!("--at is {at:?}, expected a time in UTC such as 2026-06-18T01:05:04Z"))
@@ -147,7 +148,7 @@ fn value_of(field: Field, value: &[u8]) -> String {
 }
 
 /// How many checks there were, and each with its outcome.
-fn ledger(ledger: &Ledger) -> String {
+pub(super) fn ledger(ledger: &Ledger) -> String {
     let gaps = ledger.gaps().count();
     let passed = ledger.entries().len().saturating_sub(gaps);
     let rows = ledger.entries().iter().map(|entry| {
@@ -161,7 +162,7 @@ fn ledger(ledger: &Ledger) -> String {
 }
 
 /// Which check failed, why, and on whose side the fault lies.
-fn refusal(error: &Error, registry: &Registry) -> String {
+pub(super) fn refusal(error: &Error, registry: &Registry) -> String {
     let mut rows = Vec::new();
     let mut row = |fact: &str, value: String| rows.push([fact.to_owned(), value]);
     if let Some(backend) = error.backend() {

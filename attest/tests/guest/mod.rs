@@ -194,13 +194,13 @@ fn nothing_is_taken_where_nothing_is() {
     let run = attest(["detect", "--guest-root", root]);
     run.complains(
         2,
-        "no linked backend finds its platform in this guest (aws: absent, azure: absent, baremetal-snp: absent, tdx: absent)",
+        "no linked backend finds its platform in this guest (aws: absent, azure: absent, baremetal-snp: absent, gcp: absent, tdx: absent)",
     );
     let challenge = hex::encode(CHALLENGE);
     let collect = ["collect", "--guest-root", root, "--challenge", &challenge, "-o", "-"];
     attest(collect).complains(2, "no linked backend finds its platform");
     attest([&collect[..], &["--backend", "nonsense"]].concat())
-        .complains(2, "\"nonsense\" is not linked (linked: aws, azure, baremetal-snp, tdx)");
+        .complains(2, "\"nonsense\" is not linked (linked: aws, azure, baremetal-snp, gcp, tdx)");
     attest([&collect[..], &["--allow", "nonsense"]].concat()).complains(2, "\"nonsense\" is not linked");
     attest(["detect", "--guest-root", &format!("{root}/missing")]).complains(2, "is not a folder");
     attest(["collect", "--challenge", "00", "-o", "-"]).complains(2, "expected 128 hex digits");

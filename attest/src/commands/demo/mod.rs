@@ -1,9 +1,14 @@
 //! `attest demo`: a verification from beginning to end, on evidence that the lab forges.
 
+mod aws;
 mod azure;
+#[cfg(feature = "attester")]
+mod collected;
+mod gcp;
 mod refusal;
 mod snp;
 mod tdx;
+mod vtpm;
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
@@ -11,6 +16,7 @@ use backend_api::{
     BackendId, Challenge, Endorsements, Envelope, Evidence, Field, Identity, OfflineBundle, Result,
     TrustAnchors, UnixTime,
 };
+use lab::events::Event;
 use registry::{AppraisalPolicy, AttestationResult, Clock, Registry, Verifier};
 use serde_json::json;
 
@@ -19,6 +25,8 @@ use crate::{
     cli::{DemoArgs, DemoBackend},
     output::{Answer, Exit, section, table},
 };
+#[cfg(feature = "attester")]
+use collected::collect;
 use refusal::Refusal;
 
 /// What the relying party asked the guest to commit to.
@@ -62,8 +70,10 @@ struct Story {
 /// Shows it, and ends with an error if anything is other than it must be.
 pub(crate) fn run(args: &DemoArgs) -> Result<Answer> {
     match args.backend {
+        DemoBackend::Aws => show(&aws::story()?),
         DemoBackend::Azure => show(&azure::story()?),
         DemoBackend::BaremetalSnp => show(&snp::story()),
+        DemoBackend::Gcp => show(&gcp::story()?),
         DemoBackend::Tdx => show(&tdx::story()?),
     }
 }
@@ -162,6 +172,14 @@ impl Trial {
     fn envelope(&self) -> Vec<u8> {
         Envelope::of_cpu(self.evidence.clone()).encode_cbor()
     }
+}
+
+/// What an application may go on to extend once it is ready, without being another application for it.
+fn later() -> [(&'static str, Event); 2] {
+    [
+        ("one more event of the application", Event::new("application-event", b"later")),
+        ("another app-id, extended after system-ready", Event::new("app-id", &[7; 20])),
+    ]
 }
 
 /// Two verdicts on one application. `mr-aggregated` hashes registers that go on counting.

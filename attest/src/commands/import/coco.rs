@@ -15,8 +15,9 @@ use serde_json::Value;
 
 use super::{
     Imported,
-    azure::{self, PartError, REGISTERS, Registers},
+    azure::{self},
     tdx,
+    vtpm::{self, PartError, REGISTERS, Registers},
 };
 use crate::{cli::ImportCoco, files, output::Answer};
 
@@ -227,8 +228,8 @@ fn azure(hcl_report: Vec<u8>, quote: TpmQuote, vendor: Vendor) -> std::result::R
     let registers: [[u8; 32]; REGISTERS] =
         pcrs.try_into().map_err(|pcrs: Vec<_>| CocoError::RegisterCount(pcrs.len()))?;
     let registers: Registers = registers.map(Some);
-    let pcrs = azure::selected(&Attest::parse(&message)?, &registers)?;
-    let signature = azure::signature(signature)?;
+    let pcrs = vtpm::selected(&Attest::parse(&message)?, &registers)?;
+    let signature = vtpm::signature(signature)?;
     let mut evidence = AzureEvidence::new(hcl_report, message, signature, pcrs);
     let mut received = 0;
     match vendor {

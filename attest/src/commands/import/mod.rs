@@ -1,9 +1,12 @@
 //! `attest import`: what other tools collected, in an envelope.
 
+mod aws;
 mod azure;
 mod coco;
+mod gcp;
 mod snp;
 mod tdx;
+mod vtpm;
 
 use std::path::{Path, PathBuf};
 
@@ -11,14 +14,22 @@ use backend_api::{Envelope, Error, ErrorKind, Evidence, MediaType, Result};
 use backend_baremetal_snp::SnpEvidence;
 use backend_tdx::TdxEvidence;
 use evidence_dstack::wire::{Attestation, Platform, Request, WireError};
+use evidence_event_log::{
+    EventLog,
+    runtime::{LoggedEvent, RuntimeLog},
+};
+use evidence_snp::{CertificateTable, read_certificates};
 use evidence_x509::Certificate;
 use serde_json::{Map, Value};
 
+pub(crate) use aws::run as aws;
 pub(crate) use azure::run as azure;
 pub(crate) use coco::run as coco;
+pub(crate) use gcp::run as gcp;
 pub(crate) use snp::run as snp;
 pub(crate) use tdx::run as tdx;
 
+use super::malformed;
 use crate::{
     cli::{ImportDstack, Target},
     files::{self, MAX_FILE},
@@ -127,14 +138,31 @@ fn certificates<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<Vec<
     Ok(all)
 }
 
+/// The certificates of a host's table, as an extended report carries it.
+fn certificate_table(path: &Path) -> Result<Vec<Vec<u8>>> {
+    let table = files::read(path, MAX_FILE)?;
+    let table = CertificateTable::parse(&table).map_err(|error| malformed(path, &error))?;
+    let entries: Vec<&[u8]> = table.certificates().collect();
+    read_certificates(&entries).map_err(|error| malformed(path, &error))
+}
+
+/// A log of a boot, TCG crypto-agile.
+fn boot_log(path: &Path) -> Result<Vec<u8>> {
+    let log = files::read(path, MAX_FILE)?;
+    EventLog::parse(&log).map_err(|error| malformed(path, &error))?;
+    Ok(log)
+}
+
+/// dstack's log of runtime events: one in JSON on each line.
+fn runtime_events(path: &Path) -> Result<Vec<LoggedEvent>> {
+    let log = RuntimeLog::parse_lines(&files::read(path, MAX_FILE)?);
+    let log = log.map_err(|error| malformed(path, &error))?;
+    Ok(log.events().iter().map(LoggedEvent::from).collect())
+}
+
 /// The payload would be another when it is read: a mistake of this program.
 fn not_as_written() -> Error {
     Error::new(ErrorKind::Internal, "the payload would not be read as it was written")
-}
-
-/// Input that is not evidence in its format.
-fn malformed(path: &Path, error: &dyn std::error::Error) -> Error {
-    Error::new(ErrorKind::MalformedEvidence, format_args!("{path:?}: {error}"))
 }
 
 #[cfg(test)]

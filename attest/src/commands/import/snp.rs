@@ -4,9 +4,9 @@ use std::path::Path;
 
 use backend_api::Result;
 use backend_baremetal_snp::{MEDIA_TYPE, SnpEvidence};
-use evidence_snp::{CertificateTable, Report, read_certificates};
+use evidence_snp::Report;
 
-use super::{Imported, certificates, malformed, not_as_written};
+use super::{Imported, certificate_table, certificates, malformed, not_as_written};
 use crate::{
     cli::ImportSnp,
     files::{self, MAX_FILE},
@@ -18,10 +18,7 @@ pub(crate) fn run(args: &ImportSnp) -> Result<Answer> {
     let report = files::read(&args.report, MAX_FILE)?;
     let mut chain = certificates(&args.cert)?;
     if let Some(path) = &args.cert_table {
-        let table = files::read(path, MAX_FILE)?;
-        let table = CertificateTable::parse(&table).map_err(|error| malformed(path, &error))?;
-        let entries: Vec<&[u8]> = table.certificates().collect();
-        chain.extend(read_certificates(&entries).map_err(|error| malformed(path, &error))?);
+        chain.extend(certificate_table(path)?);
     }
     let mut evidence = SnpEvidence::new(report, chain);
     evidence.mr_config = args.mr_config.as_deref().map(files::read_text).transpose()?;

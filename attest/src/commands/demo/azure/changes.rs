@@ -10,15 +10,14 @@ use lab::{
     tpm::{BootLog, SelectionSpec, rsassa_sha256},
 };
 
-use super::{AzureTrial, forged, logged};
-use crate::commands::demo::OTHER_CHALLENGE;
-
-/// What the application may go on to extend.
-pub(super) const LATER_EVENT: &str = "one more event of the application";
-pub(super) const LATER_APP_ID: &str = "another app-id, extended after system-ready";
+use super::{AzureDraft, forged};
+use crate::commands::demo::{
+    OTHER_CHALLENGE,
+    vtpm::{flip, logged},
+};
 
 /// Makes the change.
-type Change = fn(&Guest, &mut AzureTrial);
+type Change = fn(&Guest, &mut AzureDraft);
 
 /// Where the measurement stands in the report of the paravisor: behind its header, in the SNP report.
 const MEASUREMENT: usize = 32 + 0x90;
@@ -143,22 +142,16 @@ pub(super) const CHANGES: &[(&str, &str, Change)] = &[
     }),
 ];
 
-fn flip(bytes: &mut [u8], at: usize) {
-    if let Some(byte) = bytes.get_mut(at) {
-        *byte ^= 1;
-    }
-}
-
 /// Puts the evidence of a changed guest in the place of the other: with an attestation key of the lab's, because a TPM lends its own to
 /// nobody.
-fn anew(guest: &Guest, trial: &mut AzureTrial, change: impl FnOnce(&mut Guest)) {
+fn anew(guest: &Guest, trial: &mut AzureDraft, change: impl FnOnce(&mut Guest)) {
     let lent = Guest::snp();
     let mut guest = Guest { hierarchy: guest.hierarchy.clone(), ..lent };
     change(&mut guest);
     trial.evidence = forged(&guest);
 }
 
-fn report_anew(guest: &Guest, trial: &mut AzureTrial, change: impl FnOnce(&mut ReportSpec)) {
+fn report_anew(guest: &Guest, trial: &mut AzureDraft, change: impl FnOnce(&mut ReportSpec)) {
     anew(guest, trial, |guest| {
         if let Tee::Snp(processor) = &mut guest.tee {
             change(&mut processor.report);

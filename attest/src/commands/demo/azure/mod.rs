@@ -4,39 +4,29 @@ mod changes;
 #[cfg(feature = "attester")]
 mod collected;
 
-use backend_api::{Endorsement, EndorsementKind, Evidence, Result};
+use backend_api::{EndorsementKind, Result};
 use backend_azure::{AzureEvidence, ID, Profile, Tee, media_type};
-use evidence_event_log::runtime::LoggedEvent;
-use lab::{azure::Guest, events::Event};
+use lab::azure::Guest;
 
-use super::{CHALLENGE, Story, Trial};
+#[cfg(not(feature = "attester"))]
+use super::vtpm::NO_ATTESTER;
+use super::{
+    CHALLENGE, Story, Trial,
+    vtpm::{Draft, Lived, logged, names},
+};
 use changes::CHANGES;
 
-/// A guest's evidence, before it is put into an envelope.
-#[derive(Debug, Clone)]
-struct AzureTrial {
-    evidence: AzureEvidence,
-    challenge: [u8; 64],
-    /// What a verifier has of AMD and Azure.
-    endorsements: Vec<(EndorsementKind, Vec<u8>)>,
+type AzureDraft = Draft<AzureEvidence>;
+
+fn draft(guest: &Guest, evidence: AzureEvidence) -> AzureDraft {
+    // The metadata service does not have it.
+    let mut endorsements = vec![(EndorsementKind::Certificate, guest.hierarchy.ca().to_vec())];
+    endorsements.extend(guest.endorsements());
+    Draft::new(evidence, endorsements)
 }
 
-impl AzureTrial {
-    fn of(guest: &Guest, evidence: AzureEvidence) -> Self {
-        // The metadata service does not have it.
-        let mut endorsements = vec![(EndorsementKind::Certificate, guest.hierarchy.ca().to_vec())];
-        endorsements.extend(guest.endorsements());
-        Self { evidence, challenge: CHALLENGE, endorsements }
-    }
-
-    fn seal(&self) -> Trial {
-        let endorsement = |(kind, bytes): &(EndorsementKind, Vec<u8>)| Endorsement::new(*kind, bytes.clone());
-        Trial {
-            evidence: Evidence::new(media_type(Tee::Snp, Profile::V1), self.evidence.encode()),
-            challenge: self.challenge,
-            endorsements: self.endorsements.iter().map(endorsement).collect(),
-        }
-    }
+fn seal(draft: &AzureDraft) -> Trial {
+    draft.seal(media_type(Tee::Snp, Profile::V1), AzureEvidence::encode)
 }
 
 fn forged(guest: &Guest) -> AzureEvidence {
@@ -49,67 +39,39 @@ fn forged(guest: &Guest) -> AzureEvidence {
     evidence
 }
 
-fn logged(event: &Event) -> LoggedEvent {
-    LoggedEvent { name: event.name.clone(), payload: event.payload.clone().into(), version: event.version }
-}
+type AzureLived = Lived<Guest, AzureEvidence>;
 
-/// What stands behind the story: the guest, its evidence, the same after more events, and a word about how it came about.
-struct Lived {
-    guest: Guest,
-    evidence: AzureEvidence,
-    later: Vec<(&'static str, AzureEvidence)>,
-    collected: bool,
-    how: String,
-}
-
-impl Lived {
-    /// Nothing was collected, for this reason.
-    fn forged(why: &str) -> Self {
-        let guest = Guest::snp();
-        let after = |event: Event| {
-            let mut later = guest.clone();
-            later.events.push(event);
-            forged(&later)
-        };
-        let later = vec![
-            (changes::LATER_EVENT, after(Event::new("application-event", b"later"))),
-            (changes::LATER_APP_ID, after(Event::new("app-id", &[7; 20]))),
-        ];
-        Self {
-            evidence: forged(&guest),
-            later,
-            guest,
-            collected: false,
-            how: format!("{why}, so that the guest's evidence is forged: nothing was extended or collected."),
-        }
-    }
+/// Nothing was collected, for this reason.
+fn forged_because(why: &str) -> AzureLived {
+    Lived::forged(Guest::snp(), why, |guest, more| {
+        let mut guest = guest.clone();
+        guest.events.extend(more);
+        forged(&guest)
+    })
 }
 
 #[cfg(feature = "attester")]
-fn lived() -> Result<Lived> {
+fn lived() -> Result<AzureLived> {
     collected::lived()
 }
 
 #[cfg(not(feature = "attester"))]
-fn lived() -> Result<Lived> {
-    Ok(Lived::forged("This build cannot collect"))
+fn lived() -> Result<AzureLived> {
+    Ok(forged_because(NO_ATTESTER))
 }
 
 pub(super) fn story() -> Result<Story> {
     let Lived { guest, evidence, later, collected, how } = lived()?;
-    let undamaged = AzureTrial::of(&guest, evidence);
+    let undamaged = draft(&guest, evidence);
     let changed = CHANGES.iter().map(|(change, expected, apply)| {
         let mut tampered = undamaged.clone();
         apply(&guest, &mut tampered);
-        (*change, *expected, tampered.seal())
+        (*change, *expected, seal(&tampered))
     });
-    let accepted =
-        later.into_iter().map(|(change, evidence)| (change, AzureTrial::of(&guest, evidence).seal()));
+    let accepted = later.into_iter().map(|(change, evidence)| (change, seal(&draft(&guest, evidence))));
     let pcr = |pcr: u8| hex::encode(guest.boot.pcr(u32::from(pcr)));
     let image = "1a".repeat(32);
     let lines = [2, 4, 7, 9, 11].map(|register| format!("{register} = [\"{}\"]\n", pcr(register)));
-    let names: Vec<String> =
-        undamaged.evidence.runtime_events.iter().map(|event| event.name.clone()).collect();
     Ok(Story {
         backend: ID,
         vendor: "AMD",
@@ -128,7 +90,7 @@ pub(super) fn story() -> Result<Story> {
                 ("image", image),
                 ("boot loader, PCR4", pcr(4)),
                 ("kernel, PCR11", pcr(11)),
-                ("runtime events", names.join(" ")),
+                ("runtime events", names(&undamaged.evidence.runtime_events)),
             ],
         ),
         collected,
@@ -141,6 +103,6 @@ pub(super) fn story() -> Result<Story> {
         foreign_check: "chain-signatures",
         accepted: accepted.collect(),
         refused: changed.collect(),
-        undamaged: undamaged.seal(),
+        undamaged: seal(&undamaged),
     })
 }

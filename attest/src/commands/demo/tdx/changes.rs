@@ -10,8 +10,8 @@ use lab::{
     x509::pem_chain,
 };
 
-use super::{TdxTrial, launch, logged};
-use crate::commands::demo::{CHALLENGE, OTHER_CHALLENGE};
+use super::{TdxTrial, launch};
+use crate::commands::demo::{CHALLENGE, OTHER_CHALLENGE, vtpm::logged};
 
 /// Makes the change.
 type Change = fn(&TdGuest, &mut TdxTrial);

@@ -7,11 +7,11 @@ mod collected;
 mod tree;
 
 use backend_api::{Endorsement, EndorsementKind, Endorsements, Evidence, Result};
-use backend_tdx::{BootLog, ID, LaunchEvidence, LoggedEvent, MEDIA_TYPE, TdxEvidence};
+use backend_tdx::{BootLog, ID, LaunchEvidence, MEDIA_TYPE, TdxEvidence};
 use evidence_x509::Certificate;
 use lab::intel::{Collateral, TdGuest, launch::Event};
 
-use super::{CHALLENGE, Story, Trial};
+use super::{CHALLENGE, Story, Trial, later, vtpm::logged};
 use changes::CHANGES;
 
 /// A forged guest's evidence, before it is put into an envelope.
@@ -40,10 +40,6 @@ impl TdxTrial {
             endorsements: endorsements(&self.collateral),
         }
     }
-}
-
-fn logged(event: &Event) -> LoggedEvent {
-    LoggedEvent { name: event.name.clone(), payload: event.payload.clone().into(), version: event.version }
 }
 
 /// The documents of the image that `guest` runs, and its machine.
@@ -137,10 +133,7 @@ pub(super) fn story() -> Result<Story> {
         expected: vec![("measurement, launched", hex::encode(guest.quote.body.mrtd))],
         anchors: guest.pins().into_iter().collect(),
         foreign_check: "root-pinned",
-        accepted: vec![
-            ("one more event of the application", extended(Event::new("application-event", b"later"))),
-            ("another app-id, extended after system-ready", extended(Event::new("app-id", &[7; 20]))),
-        ],
+        accepted: later().map(|(change, event)| (change, extended(event))).into(),
         refused: changed.collect(),
         undamaged: undamaged.seal(),
     })
