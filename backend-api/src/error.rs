@@ -41,9 +41,7 @@ impl Error {
     where
         E: std::error::Error + Send + Sync + 'static,
     {
-        let mut error = Self::with_source(kind(&failed.error), failed.error);
-        error.0.check = Some(failed.check);
-        error
+        Self::with_source(kind(&failed.error), failed.error).in_check(failed.check)
     }
 
     pub(crate) fn verify_only(descriptor: &Descriptor, operation: &str) -> Self {
@@ -60,6 +58,13 @@ impl Error {
     #[must_use]
     pub fn in_backend(mut self, backend: BackendId) -> Self {
         self.0.backend = Some(backend);
+        self
+    }
+
+    /// The same error, said of `check`.
+    #[must_use]
+    pub fn in_check(mut self, check: Check) -> Self {
+        self.0.check = Some(check);
         self
     }
 

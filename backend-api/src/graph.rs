@@ -63,7 +63,12 @@ impl BindingGraph {
         means: impl Into<Cow<'static, str>>,
         authority: Authority,
     ) {
-        self.links.push(Link { from: from.into(), to: to.into(), means: means.into(), authority });
+        self.push(Link { from: from.into(), to: to.into(), means: means.into(), authority });
+    }
+
+    /// Adds a link that is one already.
+    pub fn push(&mut self, link: Link) {
+        self.links.push(link);
     }
 
     /// The links.

@@ -6,6 +6,7 @@ pub mod cbor;
 mod challenge;
 mod claims;
 mod cmw;
+mod cross_check;
 mod descriptor;
 mod endorsement;
 mod error;
@@ -22,6 +23,7 @@ pub use binding::{Bound, Field, Identity, Lane, RuntimeBinding};
 pub use challenge::Challenge;
 pub use claims::Claims;
 pub use cmw::{Envelope, EnvelopeError, MAX_DEVICES, MAX_ENVELOPE};
+pub use cross_check::{CrossCheck, innermost, one_line};
 pub use descriptor::{
     AttesterRole, BackendId, Descriptor, EvidenceKind, MediaType, Register, Role, RuntimeMechanism,
     TrustAnchor, TrustAnchors,

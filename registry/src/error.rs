@@ -1,6 +1,6 @@
 //! What can be wrong with a set of backends.
 
-use backend_api::{Error, ErrorKind};
+use backend_api::{Check, Error, ErrorKind};
 
 /// What can be wrong with a set of backends.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,19 @@ pub enum RegistryError {
         /// The other.
         second: &'static str,
     },
+    /// A cross-check of Evidence that is not accepted anyway.
+    #[error("cross-check {check} is about the backend {id}, which is not accepted (accepted: {accepted})")]
+    CrossCheckNotAccepted {
+        /// The check.
+        check: Check,
+        /// Its backend.
+        id: &'static str,
+        /// The accepted ids.
+        accepted: String,
+    },
+    /// A cross-check whose name is taken.
+    #[error("check {0} is made already: a cross-check needs a name of its own")]
+    DuplicateCheck(Check),
     /// Two different registrations of one id.
     #[error("backend id {id} is registered by {first} and by {second}")]
     DuplicateBackend {
@@ -70,7 +83,10 @@ impl From<RegistryError> for Error {
         let kind = match error {
             RegistryError::AmbiguousMediaType { .. } => ErrorKind::AmbiguousMediaType,
             RegistryError::DuplicateBackend { .. } => ErrorKind::DuplicateBackend,
-            RegistryError::NothingAccepted { .. } | RegistryError::InvalidId(_) => ErrorKind::InvalidConfig,
+            RegistryError::CrossCheckNotAccepted { .. }
+            | RegistryError::DuplicateCheck(_)
+            | RegistryError::InvalidId(_)
+            | RegistryError::NothingAccepted { .. } => ErrorKind::InvalidConfig,
             RegistryError::NotAccepted { .. } => ErrorKind::NotAccepted,
             RegistryError::UnknownBackend { .. } | RegistryError::UnknownMediaType { .. } => {
                 ErrorKind::UnknownBackend

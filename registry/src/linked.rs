@@ -1,8 +1,8 @@
 //! Linked backends, and those of them that are accepted.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use backend_api::{AttestationBackend, BackendId, CheckInfo, MediaType, Registration, Result};
+use backend_api::{AttestationBackend, BackendId, CheckInfo, CrossCheck, MediaType, Registration, Result};
 
 use crate::{
     RegistryError,
@@ -117,7 +117,7 @@ impl Registry {
         if accepted.is_empty() {
             return Err(RegistryError::NothingAccepted { linked: self.names() }.into());
         }
-        Ok(Accepted { registry: self.clone(), accepted })
+        Ok(Accepted { registry: self.clone(), accepted, cross_checks: Vec::new() })
     }
 
     fn names(&self) -> String {
@@ -130,9 +130,42 @@ impl Registry {
 pub struct Accepted {
     registry: Registry,
     accepted: Vec<BackendId>,
+    cross_checks: Vec<Arc<dyn CrossCheck>>,
 }
 
 impl Accepted {
+    /// The same backends, with one more question to a provider: it is asked about every item of Evidence of its backend, and an
+    /// error refuses the item. A policy can require its check by name.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::CrossCheckNotAccepted`] if its backend is none of these, [`RegistryError::DuplicateCheck`] if its check has
+    /// the name of another.
+    pub fn with_cross_check(mut self, cross_check: Arc<dyn CrossCheck>) -> Result<Self> {
+        let (id, check) = (cross_check.backend(), cross_check.check().check);
+        if !self.accepted.contains(&id) {
+            let accepted = names(&self.accepted);
+            return Err(RegistryError::CrossCheckNotAccepted { check, id: id.as_str(), accepted }.into());
+        }
+        if self.makes(check.name()) {
+            return Err(RegistryError::DuplicateCheck(check).into());
+        }
+        self.cross_checks.push(cross_check);
+        Ok(self)
+    }
+
+    /// Whether a check of this name is made of any item: by an accepted backend, by a cross-check, or by the appraisal.
+    pub(crate) fn makes(&self, name: &str) -> bool {
+        let of_backends = self.backends().flat_map(|backend| backend.descriptor().checks());
+        let asked = self.cross_checks.iter().map(|cross_check| cross_check.check());
+        of_backends.chain(asked).chain(checks::ALL).any(|info| info.check.name() == name)
+    }
+
+    /// The cross-checks of one backend.
+    pub(crate) fn cross_checks(&self, id: BackendId) -> impl Iterator<Item = &dyn CrossCheck> {
+        self.cross_checks.iter().filter(move |cross_check| cross_check.backend() == id).map(|all| &**all)
+    }
+
     /// The backend for this kind of Evidence, if it is accepted.
     pub(crate) fn select(&self, media_type: &MediaType) -> Result<&'static dyn AttestationBackend> {
         let backend = self.registry.select(media_type)?;

@@ -1,4 +1,4 @@
-//! The pipeline: decode, select, ask for endorsements, fetch, verify, bind, appraise.
+//! The pipeline: decode, select, ask for endorsements, fetch, verify, bind, cross-check, appraise.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,10 +12,7 @@ use backend_api::{
     VerifyInput,
 };
 
-use crate::{
-    Accepted, AppraisalPolicy, Appraised, AttestationResult,
-    appraisal::{appraise, checks},
-};
+use crate::{Accepted, AppraisalPolicy, Appraised, AttestationResult, appraisal::appraise};
 
 /// What a verifier takes for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +59,8 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidConfig`] if the policy has a section for a backend that is not accepted, names a check that no
-    /// accepted backend makes, lists values that any image could say without listing images, or a backend refuses its section.
+    /// [`ErrorKind::InvalidConfig`] if the policy has a section for a backend that is not accepted, names a check that neither an
+    /// accepted backend nor a cross-check makes, lists values that any image could say without listing images, or a backend refuses its section.
     pub fn new(
         accepted: Accepted,
         source: Arc<dyn EndorsementSource>,
@@ -74,16 +71,9 @@ impl Verifier {
         if let Some(id) = policy.backends.keys().find(|id| !known(id)) {
             return Err(invalid(format!("policy has a section for the backend {id}, which is not accepted")));
         }
-        let made = |name: &str| {
-            backends
-                .iter()
-                .flat_map(|backend| backend.descriptor().checks())
-                .chain(checks::ALL)
-                .any(|info| info.check.name() == name)
-        };
-        if let Some(name) = policy.require_checks.iter().find(|name| !made(name)) {
+        if let Some(name) = policy.require_checks.iter().find(|name| !accepted.makes(name)) {
             return Err(invalid(format!(
-                "policy requires the check {name}, which no accepted backend makes"
+                "policy requires the check {name}, which no accepted backend makes, and no cross-check"
             )));
         }
         if let (Some(field), false) = (policy.of_unknown_image(), policy.danger_accept_unknown_image) {
@@ -171,11 +161,11 @@ impl Verifier {
     ) -> Result<AttestationResult> {
         let at = self.clock.now()?;
         let (backend, verified) = self.verify_item(&envelope.cpu, challenge, at, None).await?;
-        let cpu = self.appraise(backend, &verified)?;
+        let cpu = self.appraise(backend, &verified).await?;
         let mut devices = Vec::with_capacity(envelope.devices.len());
         for evidence in &envelope.devices {
             let (backend, device) = self.verify_item(evidence, challenge, at, Some(&verified)).await?;
-            devices.push(self.appraise(backend, &device)?);
+            devices.push(self.appraise(backend, &device).await?);
         }
         let boot_info = cpu.boot_info();
         Ok(AttestationResult {
@@ -254,10 +244,20 @@ impl Verifier {
         Ok(have)
     }
 
-    fn appraise(&self, backend: &dyn AttestationBackend, verified: &VerifiedEvidence) -> Result<Appraised> {
-        let (_, policy) = self.of(backend.descriptor().id)?;
+    async fn appraise(
+        &self,
+        backend: &dyn AttestationBackend,
+        verified: &VerifiedEvidence,
+    ) -> Result<Appraised> {
+        let id = backend.descriptor().id;
+        let (_, policy) = self.of(id)?;
         let input = BindInput::new(&self.policy.reference_values, policy);
         let mut item = Appraised::new(verified, &backend.bind_runtime(verified, &input)?);
+        for cross_check in self.accepted.cross_checks(id) {
+            let asked = item.ledger.record(cross_check.check().check, cross_check.ask(verified).await);
+            let link = asked.map_err(|failed| failed.error.in_check(failed.check).in_backend(id))?;
+            item.graph.push(link);
+        }
         appraise(&self.policy, verified.role(), &mut item)?;
         Ok(item)
     }

@@ -11,7 +11,7 @@ use lab::{
     google::{Guest, guest, guest::Parts},
     tpm::AttestSpec,
 };
-use registry::{AppraisalPolicy, AttestationResult, Clock, Registry, Verifier};
+use registry::{Accepted, AppraisalPolicy, AttestationResult, Clock, Registry, Verifier};
 
 use super::payload::assembled;
 
@@ -138,14 +138,27 @@ impl Scene {
     }
 
     pub(crate) fn judge_by(&self, verifier: &Verifier, evidence: &GcpEvidence) -> Result<AttestationResult> {
+        block_on(self.judged_by(verifier, evidence))
+    }
+
+    pub(crate) async fn judged_by(
+        &self,
+        verifier: &Verifier,
+        evidence: &GcpEvidence,
+    ) -> Result<AttestationResult> {
         let mut bytes = evidence.encode();
         (self.edit_bytes)(&mut bytes);
         let evidence = Evidence::new(self.media_type.clone().unwrap_or_else(|| self.own_media_type()), bytes);
-        block_on(verifier.verify(&Envelope::of_cpu(evidence).encode_cbor(), &Challenge::new(self.challenge)))
+        verifier.verify(&Envelope::of_cpu(evidence).encode_cbor(), &Challenge::new(self.challenge)).await
     }
 
     /// The relying party.
     pub(crate) fn verifier(&self) -> Result<Verifier> {
+        self.verifier_of(Registry::linked()?.accept([ID.as_str()])?)
+    }
+
+    /// A relying party that accepts these backends.
+    pub(crate) fn verifier_of(&self, accepted: Accepted) -> Result<Verifier> {
         let image = self.image.as_ref().map_or_else(String::new, |lines| {
             let name = hex::encode(OS_IMAGE_HASH);
             format!("[[backend.gcp.launch.images]]\nos-image-hash = \"{name}\"\n{lines}\n")
@@ -153,7 +166,6 @@ impl Scene {
         let policy =
             format!("version = 1\n{}\n[backend.gcp]\n{}\n{image}{}", self.top, self.gcp, self.policy);
         let policy = AppraisalPolicy::from_toml(&policy)?;
-        let accepted = Registry::linked()?.accept([ID.as_str()])?;
         let source = Arc::new(OfflineBundle::new(self.endorsements()));
         let clock = Clock::Fixed(UnixTime::since_unix_epoch(std::time::Duration::from_secs(self.at)));
         let verifier = Verifier::new(accepted, source, policy)?.with_clock(clock);
