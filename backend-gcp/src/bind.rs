@@ -45,7 +45,7 @@ pub mod checks {
 
 pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -> Result<RuntimeBinding> {
     let policy = &input.policy.get::<Policy>()?.launch;
-    let Verified { quote, measured, device_id, halves_are_tied, evidence } = verified.detail()?;
+    let Verified { quote, measured, device_id, halves_are_tied, evidence, .. } = verified.detail()?;
     let mut binder =
         Binder { ledger: Ledger::default(), identity: Identity::new(), graph: BindingGraph::default() };
     binder.listed(&measured.launch, input.reference_values).map_err(refused)?;

@@ -10,6 +10,8 @@ mod error;
 mod evidence;
 pub mod firmware;
 mod inspect;
+#[cfg(feature = "instance-identity")]
+pub mod instance_identity;
 mod policy;
 mod profile;
 mod verify;

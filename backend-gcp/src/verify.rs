@@ -42,6 +42,9 @@ pub(crate) struct Verified {
     pub(crate) device_id: [u8; 32],
     /// Whether report and quote are of one VM: `raw` has them side by side.
     pub(crate) halves_are_tied: bool,
+    /// Whose the attestation key is.
+    #[cfg(feature = "instance-identity")]
+    pub(crate) ak: VerifiedAk,
     /// The rest of the payload: claims that nothing has tied to report or quote yet.
     pub(crate) evidence: GcpEvidence,
 }
@@ -127,8 +130,16 @@ impl Verifier<'_> {
         let (version, technology) = self.ledger.record(checks::vtpm::VTPM_TECHNOLOGY, named)?;
         claims::add_firmware(&mut hardware.claims, version, technology);
         let Hardware { measured, device_id, claims } = hardware;
-        let halves_are_tied = profile != Profile::Raw;
-        Ok((Verified { quote, measured, device_id, halves_are_tied, evidence }, claims))
+        let verified = Verified {
+            quote,
+            measured,
+            device_id,
+            halves_are_tied: profile != Profile::Raw,
+            #[cfg(feature = "instance-identity")]
+            ak,
+            evidence,
+        };
+        Ok((verified, claims))
     }
 
     fn snp(&mut self, evidence: &GcpEvidence, report_data: &[u8; 64]) -> Result<Hardware, Failed<Error>> {

@@ -12,6 +12,8 @@ mod result;
 mod verifier;
 
 pub use appraisal::{AppraisalError, checks};
+#[cfg(feature = "gcp-instance-identity")]
+pub use backend_gcp::instance_identity as gcp_instance_identity;
 pub use builtin::FEATURES;
 pub use detect::{DetectError, Detected, choose};
 pub use error::RegistryError;

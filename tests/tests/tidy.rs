@@ -44,6 +44,31 @@ const NOT_TO_VERIFY: [&str; 20] = [
     "vsock",
 ];
 
+/// What a build of one cloud's backend has, and what it must not have: by the features of `registry`. A cross-check brings a client of
+/// its own cloud's.
+const CLOUDS: [(&str, &[&str], &[&str]); 4] = [
+    (
+        "aws",
+        &["backend-aws"],
+        &["aws-sdk-", "backend-azure", "backend-gcp", "evidence-gce", "google-cloud-", "reqwest"],
+    ),
+    (
+        "azure",
+        &["backend-azure"],
+        &["aws-sdk-", "backend-aws", "backend-gcp", "evidence-gce", "google-cloud-"],
+    ),
+    (
+        "gcp",
+        &["backend-gcp", "evidence-gce"],
+        &["aws-sdk-", "backend-aws", "backend-azure", "google-cloud-", "reqwest"],
+    ),
+    (
+        "gcp-instance-identity",
+        &["google-cloud-auth", "reqwest"],
+        &["aws-sdk-", "backend-aws", "backend-azure"],
+    ),
+];
+
 /// The one file with `unsafe` code: ioctls of guest devices, for which there is no other way.
 const UNSAFE: &str = "evidence/attester/src/ioctl.rs";
 
@@ -130,11 +155,19 @@ fn edges(packages: &[Package]) -> Vec<String> {
 }
 
 fn verification_only(tree: &str) -> Vec<String> {
-    let names = tree.lines().filter_map(|line| line.split_whitespace().next());
-    let banned = |name: &&str| {
-        NOT_TO_VERIFY.iter().any(|ban| name == ban || ban.ends_with('-') && name.starts_with(ban))
-    };
-    names.filter(banned).map(|name| format!("registry pulls in {name} to verify")).collect()
+    pulled_in(tree, &NOT_TO_VERIFY)
+        .into_iter()
+        .map(|name| format!("registry pulls in {name} to verify"))
+        .collect()
+}
+
+/// What a tree has of `names`, where a hyphen at the end stands for every name that starts so.
+fn pulled_in<'a>(tree: &'a str, names: &[&str]) -> Vec<&'a str> {
+    let all = tree.lines().filter_map(|line| line.split_whitespace().next());
+    all.filter(|found| {
+        names.iter().any(|name| found == name || name.ends_with('-') && found.starts_with(name))
+    })
+    .collect()
 }
 
 fn manifests(packages: &[Package], read: impl Fn(&Path) -> Option<String>) -> Vec<String> {
@@ -215,11 +248,19 @@ fn crates_depend_only_on_those_that_they_may() {
 
 #[test]
 fn verification_pulls_in_nothing_that_it_does_not_need() {
-    let tree =
-        ["tree", "--package", "registry", "--features", "all", "--edges", "normal", "--prefix", "none"];
-    let tree = cargo(&[&tree[..], &["--offline"]].concat());
+    let tree = registry_with("all");
     assert!(tree.contains("backend-baremetal-snp") && tree.contains("backend-tdx"), "{tree}");
     assert_none(verification_only(&tree));
+}
+
+/// Who verifies one cloud's Evidence builds nothing of another's, with the cross-check or without.
+#[test]
+fn a_cloud_pulls_in_nothing_of_another() {
+    for (features, own, of_others) in CLOUDS {
+        let tree = registry_with(features);
+        assert_eq!(own.iter().find(|name| pulled_in(&tree, &[name]).is_empty()), None, "{features}");
+        assert_none(pulled_in(&tree, of_others).iter().map(|name| format!("{features}: {name}")).collect());
+    }
 }
 
 #[test]
@@ -260,6 +301,12 @@ fn data_has_a_readme_beside_it() {
 
 fn assert_none(offenders: Vec<String>) {
     assert!(offenders.is_empty(), "\n  {}\n", offenders.join("\n  "));
+}
+
+/// What `registry` pulls in with these features, one crate in each line.
+fn registry_with(features: &str) -> String {
+    let tree = ["tree", "--package", "registry", "--edges", "normal", "--prefix", "none", "--offline"];
+    cargo(&[&tree[..], &["--features", features]].concat())
 }
 
 /// Runs cargo in the workspace; its standard output.
