@@ -113,6 +113,9 @@ fn what_was_extended_is_collected_verified_and_bound() {
     let decoded = AwsEvidence::decode(evidence.bytes()).unwrap();
     assert!(decoded.boot_log.is_some());
     assert_eq!(decoded.certificates.len(), 1);
+    let again = AwsEvidence::decode(scene.collect().unwrap().bytes()).unwrap();
+    assert_eq!(decoded.ek_public, again.ek_public, "the TPM has one");
+    assert_eq!(decoded.ek_public.map(|spki| spki.len()), Some(294));
     let result = scene.judge(evidence, "").unwrap();
     assert_eq!(result.cpu.claims.tee_variant, "aws-snp");
     assert_eq!(result.cpu.claims.details["vmpl"], 0);

@@ -14,7 +14,7 @@ use evidence_attester::{
     DeviceError, IoFailure, JournalError, device,
     dmi::Cloud,
     snp::{self, SnpError},
-    tpm::{RUNTIME_PCR, Tpm, TpmError, TpmGuest},
+    tpm::{NitroDocument, RUNTIME_PCR, Tpm, TpmError, TpmGuest},
     tsm::TsmError,
 };
 use evidence_nitro::{Document, Error as DocumentError, ModuleId};
@@ -164,7 +164,7 @@ fn collect_from(guest: &TpmGuest, request: &CollectRequest) -> Collected<(Profil
     if !has_tee(guest.root()) {
         return Ok((Profile::NitroTpmOnly, document_and_log(guest, None, challenge, None)?));
     }
-    let instance = instance(&guest.nitro_document(None, None)?)?;
+    let instance = instance(&guest.nitro_document(None, None)?.document)?;
     let (report, certificates) =
         report(guest.root(), &v1_report_data(&instance, challenge), request.deadline)?;
     let mut evidence = document_and_log(guest, Some(&v1_nonce(&report)), challenge, Some(&instance))?;
@@ -206,7 +206,7 @@ fn document_and_log(
     let snapshot = guest.snapshot::<AttesterError>(&tpm, &mut [])?;
     // The document is asked for on a connection of its own.
     drop(tpm);
-    let bytes = guest.nitro_document(nonce, Some(challenge))?;
+    let NitroDocument { document: bytes, ek_public, .. } = guest.nitro_document(nonce, Some(challenge))?;
     let second = instance(&bytes)?;
     if let Some(first) = instance_before.filter(|first| *first != second) {
         return Err(AttesterError::OtherInstance { first: first.to_owned(), second });
@@ -227,5 +227,6 @@ fn document_and_log(
     let boot_log = guest.boot_log(|log| compare(log, BANK, registers, except).is_ok())?;
     evidence.boot_log = boot_log.map(Into::into);
     evidence.document = Some(bytes.into());
+    evidence.ek_public = Some(ek_public.into());
     Ok(evidence)
 }

@@ -38,6 +38,10 @@ pub struct AwsEvidence {
     /// What the guest extended into PCR14, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runtime_events: Vec<LoggedEvent>,
+    /// What the guest says is its NitroTPM's endorsement key: DER SubjectPublicKeyInfo of RSA with 2048 bits, 294 bytes. Nothing in the
+    /// evidence vouches for it, `verify` does not look at it, and anyone can name any instance's; only the cross-check compares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ek_public: Option<ByteBuf>,
 }
 
 impl AwsEvidence {

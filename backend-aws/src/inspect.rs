@@ -37,6 +37,9 @@ fn content(evidence: &AwsEvidence) -> Value {
             or_malformed(EventLog::parse(log).map(|log| event_log::boot_log(&log, Bank::Sha384))),
         );
     }
+    if let Some(spki) = &evidence.ek_public {
+        put("ek-public", hex::encode(spki).into());
+    }
     if !evidence.runtime_events.is_empty() {
         put("runtime-events", event_log::runtime_events(&evidence.runtime_events, Bank::Sha384));
     }

@@ -85,6 +85,7 @@ impl Scene {
             certificates: certificates.into_iter().map(Into::into).collect(),
             boot_log: Some(boot_log.into()),
             runtime_events: self.guest.events.iter().map(logged).collect(),
+            ek_public: None,
         }
     }
 }

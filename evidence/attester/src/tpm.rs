@@ -38,6 +38,7 @@ use tss_esapi::{Context, TctiNameConf};
 pub use error::TpmError;
 use error::{UNEXPECTED, failed};
 pub use guest::{RUNTIME_PCR, TpmGuest};
+pub use nitro::NitroDocument;
 pub use pcr::Pcr;
 
 /// The devices, below the guest's root, the better one first: the kernel's resource manager lets several

@@ -43,6 +43,7 @@ pub fn payloads() -> Seeds {
         certificates: parts.certificates.into_iter().map(Into::into).collect(),
         boot_log: Some(parts.boot_log.into()),
         runtime_events: guest.events.iter().map(logged).collect(),
+        ek_public: Some(vec![0x30; 294].into()),
     };
     // Without what the target puts in itself.
     let bare = AwsEvidence { report: None, document: None, certificates: Vec::new(), ..whole.clone() };

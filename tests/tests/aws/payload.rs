@@ -22,5 +22,6 @@ pub(crate) fn assembled(guest: &Guest, parts: Parts) -> AwsEvidence {
         certificates: parts.certificates.into_iter().map(ByteBuf::from).collect(),
         boot_log: Some(parts.boot_log.into()),
         runtime_events: guest.events.iter().map(logged).collect(),
+        ek_public: None,
     }
 }

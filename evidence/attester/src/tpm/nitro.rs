@@ -42,9 +42,19 @@ const MAX_MEMBER: usize = 1024;
 /// The name that errors have for the command.
 const NAME: &str = "NitroTPM's attestation";
 
+/// What a NitroTPM was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NitroDocument {
+    /// The document: COSE_Sign1, at most 8 KiB.
+    pub document: Vec<u8>,
+    /// The endorsement key by the template L-1, for which the session was salted: DER SubjectPublicKeyInfo of RSA with 2048 bits.
+    /// Nothing vouches for it.
+    pub ek_public: Vec<u8>,
+}
+
 impl TpmGuest {
-    /// A document of the registers as they are now, which commits to `nonce` and `user_data`: COSE_Sign1, at most 8 KiB. Whether it does
-    /// is the caller's to check.
+    /// A document of the registers as they are now, which commits to `nonce` and `user_data`. Whether it does is the caller's to check.
     ///
     /// It is asked for on a connection of its own, in whose time no [`super::Tpm`] of the caller's may be open: a plain device has one
     /// user. The index through which it comes is let go of on every path but one: where the process ends in between.
@@ -56,7 +66,7 @@ impl TpmGuest {
         &self,
         nonce: Option<&[u8]>,
         user_data: Option<&[u8]>,
-    ) -> Result<Vec<u8>, TpmError> {
+    ) -> Result<NitroDocument, TpmError> {
         let request = request(nonce, user_data)?;
         let mut tpm = Wire::open(&self.root, self.tcti.as_deref())?;
         let mut session = Session::start(&mut tpm)?;
@@ -66,8 +76,9 @@ impl TpmGuest {
             answered.and_then(|answer| undefined.map(|()| answer))
         });
         let ended = session.end(&mut tpm);
-        let answer = index.and_then(|answer| ended.map(|()| answer))?;
-        document(&answer)
+        let answer = index.and_then(|answer| ended.map(|ek_public| (answer, ek_public)));
+        let (answer, ek_public) = answer?;
+        Ok(NitroDocument { document: document(&answer)?, ek_public })
     }
 }
 

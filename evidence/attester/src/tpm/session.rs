@@ -59,6 +59,7 @@ pub(super) struct Session {
     handle: u32,
     key: Vec<u8>,
     nonce: Vec<u8>,
+    ek_public: Vec<u8>,
 }
 
 impl Session {
@@ -74,12 +75,13 @@ impl Session {
             parameters: [sensitive, sized(&template), sized(&[]), vec![0; 4]].concat(),
         })?;
         let key = created.handle()?;
-        let started = modulus(&created).and_then(|modulus| Self::salted(tpm, key, &modulus));
+        let started = modulus(&created)
+            .and_then(|modulus| Self::salted(tpm, key, [&SPKI_BEFORE[..], &modulus, &SPKI_BEHIND].concat()));
         let flushed = flush(tpm, key);
         started.and_then(|session| flushed.map(|()| session))
     }
 
-    fn salted(tpm: &mut Wire, key: u32, modulus: &[u8]) -> Result<Self, TpmError> {
+    fn salted(tpm: &mut Wire, key: u32, ek_public: Vec<u8>) -> Result<Self, TpmError> {
         let (salt, ours) = (random::<SALT>()?, random::<NONCE>()?);
         let started = tpm.send(&Command {
             name: "TPM2_StartAuthSession",
@@ -88,7 +90,7 @@ impl Session {
             authorization: None,
             parameters: [
                 sized(&ours),
-                sized(&encrypted(&salt, modulus)?),
+                sized(&encrypted(&salt, &ek_public)?),
                 // An HMAC session, without encryption of parameters.
                 vec![0],
                 0x0010_u16.to_be_bytes().to_vec(),
@@ -99,7 +101,7 @@ impl Session {
         let nonce = started.behind(1)?.sized().ok_or_else(|| started.unexpected())?.to_vec();
         // KDFa: one block is all of the key.
         let block = [&1_u32.to_be_bytes()[..], b"ATH\0", &nonce, &ours, &512_u32.to_be_bytes()].concat();
-        Ok(Self { handle: started.handle()?, key: mac(&salt, &block), nonce })
+        Ok(Self { handle: started.handle()?, key: mac(&salt, &block), nonce, ek_public })
     }
 
     /// Authorizes `command` as to the first of its handles, whose authorization `auth` is, and sends it. `names` are the Names of its
@@ -125,9 +127,9 @@ impl Session {
         Ok(answer)
     }
 
-    /// Ends the session.
-    pub(super) fn end(self, tpm: &mut Wire) -> Result<(), TpmError> {
-        flush(tpm, self.handle)
+    /// Ends the session. SubjectPublicKeyInfo of the endorsement key.
+    pub(super) fn end(self, tpm: &mut Wire) -> Result<Vec<u8>, TpmError> {
+        flush(tpm, self.handle).map(|()| self.ek_public)
     }
 }
 
@@ -153,10 +155,9 @@ fn modulus(created: &Answer) -> Result<Vec<u8>, TpmError> {
 }
 
 /// A salt that only the owner of the key can read.
-fn encrypted(salt: &[u8], modulus: &[u8]) -> Result<Vec<u8>, TpmError> {
-    let spki = [&SPKI_BEFORE[..], modulus, &SPKI_BEHIND].concat();
+fn encrypted(salt: &[u8], spki: &[u8]) -> Result<Vec<u8>, TpmError> {
     let encrypt = || {
-        let key = OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(&spki).ok()?).ok()?;
+        let key = OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(spki).ok()?).ok()?;
         let mut encrypted = vec![0; key.ciphertext_size()];
         let label = Some(&b"SECRET\0"[..]);
         Some(key.encrypt(&OAEP_SHA256_MGF1SHA256, salt, &mut encrypted, label).ok()?.to_vec())

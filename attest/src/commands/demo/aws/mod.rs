@@ -30,6 +30,7 @@ fn forged(guest: &Guest) -> AwsEvidence {
         certificates: certificates.into_iter().map(Into::into).collect(),
         boot_log: Some(boot_log.into()),
         runtime_events: guest.events.iter().map(logged).collect(),
+        ek_public: None,
     }
 }
 
