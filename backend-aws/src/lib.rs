@@ -9,6 +9,8 @@ mod endorsements;
 mod error;
 mod evidence;
 mod inspect;
+#[cfg(feature = "instance-identity")]
+pub mod instance_identity;
 mod policy;
 mod profile;
 mod region;

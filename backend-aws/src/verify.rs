@@ -30,6 +30,9 @@ pub(crate) struct Verified {
     pub(crate) pcrs: Option<Pcrs>,
     /// SHA-256 of the instance's id, where the processor's report names the instance.
     pub(crate) device_id: Option<[u8; 32]>,
+    /// The document, which names the instance.
+    #[cfg(feature = "instance-identity")]
+    pub(crate) document: Option<VerifiedDocument>,
     /// The rest of the payload: claims that nothing has tied to the document yet.
     pub(crate) evidence: AwsEvidence,
 }
@@ -83,13 +86,16 @@ impl Verifier<'_> {
         };
         self.document_region(document.as_ref(), vlek_region.as_deref())?;
         let device_id = document.as_ref().filter(|_| profile == Profile::V1);
+        let device_id = device_id.map(|document| sha256(document.module_id().instance().as_bytes()));
+        let claims = claims::of(report.as_ref(), document.as_ref(), device_id.as_ref());
         let verified = Verified {
             measurement: report.as_ref().map(|report| report.measurement),
             pcrs: document.as_ref().map(registers),
-            device_id: device_id.map(|document| sha256(document.module_id().instance().as_bytes())),
+            device_id,
+            #[cfg(feature = "instance-identity")]
+            document,
             evidence,
         };
-        let claims = claims::of(report.as_ref(), document.as_ref(), verified.device_id.as_ref());
         Ok((verified, claims))
     }
 

@@ -12,6 +12,8 @@ mod result;
 mod verifier;
 
 pub use appraisal::{AppraisalError, checks};
+#[cfg(feature = "aws-instance-identity")]
+pub use backend_aws::instance_identity as aws_instance_identity;
 #[cfg(feature = "gcp-instance-identity")]
 pub use backend_gcp::instance_identity as gcp_instance_identity;
 pub use builtin::FEATURES;

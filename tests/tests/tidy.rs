@@ -46,11 +46,16 @@ const NOT_TO_VERIFY: [&str; 20] = [
 
 /// What a build of one cloud's backend has, and what it must not have: by the features of `registry`. A cross-check brings a client of
 /// its own cloud's.
-const CLOUDS: [(&str, &[&str], &[&str]); 4] = [
+const CLOUDS: [(&str, &[&str], &[&str]); 5] = [
     (
         "aws",
         &["backend-aws"],
         &["aws-sdk-", "backend-azure", "backend-gcp", "evidence-gce", "google-cloud-", "reqwest"],
+    ),
+    (
+        "aws-instance-identity",
+        &["aws-sdk-ec2"],
+        &["backend-azure", "backend-gcp", "evidence-gce", "google-cloud-"],
     ),
     (
         "azure",

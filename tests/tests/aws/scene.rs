@@ -8,7 +8,7 @@ use backend_api::{
 };
 use backend_aws::{AwsEvidence, ID, Profile, media_type, v1_nonce};
 use lab::{aws::Guest, time::utc_day};
-use registry::{AppraisalPolicy, AttestationResult, Clock, Registry, Verifier};
+use registry::{Accepted, AppraisalPolicy, AttestationResult, Clock, Registry, Verifier};
 
 use super::payload::{assembled, payload};
 
@@ -114,14 +114,27 @@ impl Scene {
     }
 
     pub(crate) fn judge_by(&self, verifier: &Verifier, evidence: &AwsEvidence) -> Result<AttestationResult> {
+        block_on(self.judged_by(verifier, evidence))
+    }
+
+    pub(crate) async fn judged_by(
+        &self,
+        verifier: &Verifier,
+        evidence: &AwsEvidence,
+    ) -> Result<AttestationResult> {
         let mut bytes = evidence.encode();
         (self.edit_bytes)(&mut bytes);
         let evidence = Evidence::new(media_type(self.profile), bytes);
-        block_on(verifier.verify(&Envelope::of_cpu(evidence).encode_cbor(), &Challenge::new(self.challenge)))
+        verifier.verify(&Envelope::of_cpu(evidence).encode_cbor(), &Challenge::new(self.challenge)).await
     }
 
     /// The relying party.
     pub(crate) fn verifier(&self) -> Result<Verifier> {
+        self.verifier_of(Registry::linked()?.accept([ID.as_str()])?)
+    }
+
+    /// A relying party that accepts these backends.
+    pub(crate) fn verifier_of(&self, accepted: Accepted) -> Result<Verifier> {
         let measurement = self.measurement.map_or_else(String::new, |measurement| {
             format!(
                 "[[backend.aws.launch.measurements]]\nmeasurement = \"{}\"\nfirmware = \"lab\"\nvcpus = 2\n",
@@ -138,15 +151,18 @@ impl Scene {
             "version = 1\n{}\n[backend.aws]\n{}\n{}{measurement}{image}",
             self.top, self.aws, self.policy
         );
-        verifier(&policy, self.endorsements(), self.at)?
+        verifier_of(accepted, &policy, self.endorsements(), self.at)?
             .danger_replace_trust_anchors(ID, self.anchors.clone())
     }
 }
 
 /// A relying party that takes this backend's word, under the vendors' own roots.
 pub(crate) fn verifier(policy: &str, endorsements: Endorsements, at: u64) -> Result<Verifier> {
+    verifier_of(Registry::linked()?.accept([ID.as_str()])?, policy, endorsements, at)
+}
+
+fn verifier_of(accepted: Accepted, policy: &str, endorsements: Endorsements, at: u64) -> Result<Verifier> {
     let policy = AppraisalPolicy::from_toml(policy)?;
-    let accepted = Registry::linked()?.accept([ID.as_str()])?;
     let source = Arc::new(OfflineBundle::new(endorsements));
     let clock = Clock::Fixed(UnixTime::since_unix_epoch(Duration::from_secs(at)));
     Ok(Verifier::new(accepted, source, policy)?.with_clock(clock))
