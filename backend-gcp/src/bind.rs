@@ -142,23 +142,29 @@ impl Binder {
         measured: &'a Measured,
         policy: &'a LaunchPolicy,
     ) -> Result<KnownBoot<'a>, Failed<Error>> {
-        let boot_log = self.log(evidence.boot_log.as_deref(), checks::BOOT_LOG, checks::BOOT_LOG_REPLAY)?;
-        let replayed = boot_log.as_ref().map(|log| {
+        let boot_log = evidence.boot_log.as_deref().map(|bytes| EventLog::parse(bytes).map_err(Error::from));
+        let boot_log = match boot_log {
+            Some(log) => Some(self.ledger.record(checks::BOOT_LOG, log)?),
+            None => self.no_log([checks::BOOT_LOG, checks::BOOT_LOG_REPLAY]),
+        };
+        let mut replayed = None;
+        if let Some(log) = &boot_log {
             // What the guest extended after its boot is in no boot log.
             let except: &[u8] = if evidence.runtime_events.is_empty() { &[] } else { &[RUNTIME_PCR] };
-            ReplayedLog::replay(log, pcrs, BANK, except).map_err(Error::from)
-        });
-        let replayed = self.replayed(replayed, checks::BOOT_LOG_REPLAY)?;
-        if replayed.is_some() {
+            let log = ReplayedLog::replay(log, pcrs, BANK, except).map_err(Error::from);
+            replayed = Some(self.ledger.record(checks::BOOT_LOG_REPLAY, log)?);
             self.graph.add("quote", "boot log", "registers of the boot", Authority::ProviderVtpm);
         }
         let rtmrs = measured.rtmrs.as_ref();
-        let cc_log = self.log(evidence.cc_log.as_deref(), checks::CC_LOG, checks::CC_LOG_REPLAY)?;
-        let cc_replayed = cc_log.as_ref().zip(rtmrs).map(|(log, rtmrs)| {
-            ReplayedLog::replay(log, rtmrs, Bank::Sha384, &[RTMR3]).map_err(Error::of_rtmr)
-        });
-        let cc_replayed = self.replayed(cc_replayed, checks::CC_LOG_REPLAY)?;
-        if cc_replayed.is_some() {
+        let cc_log = evidence.cc_log.as_deref().map(|bytes| EventLog::parse(bytes).map_err(Error::from));
+        let cc_log = match cc_log {
+            Some(log) => Some(self.ledger.record(checks::CC_LOG, log)?),
+            None => self.no_log([checks::CC_LOG, checks::CC_LOG_REPLAY]),
+        };
+        let mut cc_replayed = None;
+        if let Some((log, rtmrs)) = cc_log.as_ref().zip(rtmrs) {
+            let log = ReplayedLog::replay(log, rtmrs, Bank::Sha384, &[RTMR3]).map_err(Error::of_rtmr);
+            cc_replayed = Some(self.ledger.record(checks::CC_LOG_REPLAY, log)?);
             self.graph.add("report", "log of the TD's registers", "RTMR0 to RTMR2", Authority::TeeHardware);
         }
         let holds = |image: &Image| {
@@ -182,27 +188,10 @@ impl Binder {
         Ok(boot)
     }
 
-    fn log<'a>(
-        &mut self,
-        bytes: Option<&'a Vec<u8>>,
-        format: Check,
-        replay: Check,
-    ) -> Result<Option<EventLog<'a>>, Failed<Error>> {
-        let Some(bytes) = bytes else {
-            self.ledger.not_performed(format, "the evidence has no such log");
-            self.ledger.not_performed(replay, "the evidence has no such log");
-            return Ok(None);
-        };
-        let log = EventLog::parse(bytes).map_err(Error::from);
-        self.ledger.record(format, log).map(Some)
-    }
-
-    fn replayed<'a>(
-        &mut self,
-        replayed: Option<std::result::Result<ReplayedLog<'a>, Error>>,
-        check: Check,
-    ) -> Result<Option<ReplayedLog<'a>>, Failed<Error>> {
-        replayed.map(|replayed| self.ledger.record(check, replayed)).transpose()
+    /// No log: neither its form nor its replay is looked at.
+    fn no_log<T>(&mut self, of_log: [Check; 2]) -> Option<T> {
+        of_log.into_iter().for_each(|check| self.ledger.not_performed(check, "the evidence has no such log"));
+        None
     }
 
     /// Runtime events -> PCR14 and RTMR3, one and the same list; events before `system-ready` -> application.

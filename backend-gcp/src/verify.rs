@@ -254,22 +254,16 @@ impl Verifier<'_> {
             |failed: &Failed<_>| failed.check == evidence_gce::checks::endorsement::GCE_ENDORSEMENT_FORMAT;
         let given = self.endorsements(EndorsementKind::Document).into_iter().map(verify);
         let given = given.filter(|verified| !verified.as_ref().is_err_and(is_none));
-        let mut why = None;
-        for verified in own.into_iter().chain(given) {
-            match verified {
-                Err(failed) => why = why.or(Some(failed.map(Error::from))),
-                Ok(endorsement) => {
-                    self.ledger.verify(checks::endorsement::LAUNCH_ENDORSEMENT, Ok::<(), Error>(()))?;
-                    self.ledger.append(endorsement.ledger().clone());
-                    self.graph.add("GCE-cc-tcb-root", "firmware", "launch endorsement", Authority::Provider);
-                    self.graph.add("report", "firmware", "launch measurement", Authority::TeeHardware);
-                    return Ok(Some(endorsement));
-                }
-            }
-        }
-        let missing =
-            || Failed { check: checks::endorsement::LAUNCH_ENDORSEMENT, error: Error::EndorsementMissing };
-        Err(why.unwrap_or_else(missing))
+        // The first that holds; where none does, why the first does not.
+        let mut all = own.into_iter().chain(given);
+        let first = all.next().map(|first| first.or_else(|why| all.find_map(Result::ok).ok_or(why)));
+        let first = first.ok_or(Error::EndorsementMissing);
+        let endorsement = self.ledger.record(checks::endorsement::LAUNCH_ENDORSEMENT, first)?;
+        let endorsement = endorsement.map_err(|failed| failed.map(Error::from))?;
+        self.ledger.append(endorsement.ledger().clone());
+        self.graph.add("GCE-cc-tcb-root", "firmware", "launch endorsement", Authority::Provider);
+        self.graph.add("report", "firmware", "launch measurement", Authority::TeeHardware);
+        Ok(Some(endorsement))
     }
 
     fn ak(&mut self, evidence: &GcpEvidence) -> Result<VerifiedAk, Failed<Error>> {
