@@ -15,7 +15,7 @@ pub(crate) use endorsement::{EndorsedLaunch, Endorsement, EndorsementShow, Endor
 pub(crate) use guest::{Choice, CollectArgs, DetectArgs, ExtendArgs};
 pub(crate) use import::{
     AwsProfile, AzureProfile, GcpProfile, GcpTee, Import, ImportAws, ImportAzure, ImportCoco, ImportDstack,
-    ImportGcp, ImportSnp, ImportTdx, Target,
+    ImportGcp, ImportSnp, ImportTdx, Target, VtpmQuote,
 };
 pub(crate) use measure::{Measure, MeasureSnp, MeasureTdx};
 

@@ -145,7 +145,8 @@ pub struct Register {
 pub struct TrustAnchor {
     /// The subject's common name.
     pub subject: Cow<'static, str>,
-    /// SHA-256 of the DER SubjectPublicKeyInfo.
+    /// SHA-256 of the DER SubjectPublicKeyInfo; of the DER certificate where a vendor's root is pinned as a whole (Google's
+    /// `GCE-cc-tcb-root`).
     pub spki_sha256: [u8; 32],
 }
 

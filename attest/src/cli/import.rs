@@ -56,21 +56,28 @@ pub(crate) struct ImportTdx {
     pub(crate) target: Target,
 }
 
+/// A quote of a vTPM, part by part.
 #[derive(Debug, Args)]
-pub(crate) struct ImportAzure {
-    /// The report of the paravisor, as the vTPM's index 0x01400001 has it, zeros at its end included.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) hcl_report: PathBuf,
+pub(crate) struct VtpmQuote {
     /// The vTPM's quote: TPMS_ATTEST.
     #[arg(long, value_name = "FILE")]
     pub(crate) quote: PathBuf,
-    /// The signature of the quote: TPMT_SIGNATURE, or the number of an RSASSA signature alone, 256 bytes.
+    /// The signature of the quote: TPMT_SIGNATURE, an ECDSA signature in DER, or the number of an RSASSA signature alone, 256 bytes.
     #[arg(long, value_name = "FILE")]
     pub(crate) signature: PathBuf,
     /// The registers in the bank of SHA-256: an object of number and hex or a list of all 24 in JSON, of which those that were quoted
     /// are taken; or the quoted values one after the other, 32 bytes each.
     #[arg(long, value_name = "FILE")]
     pub(crate) pcrs: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportAzure {
+    /// The report of the paravisor, as the vTPM's index 0x01400001 has it, zeros at its end included.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hcl_report: PathBuf,
+    #[command(flatten)]
+    pub(crate) vtpm: VtpmQuote,
     /// The certificate of the attestation key: as the vTPM's index 0x01c101d0 has it, DER or PEM.
     #[arg(long, value_name = "FILE")]
     pub(crate) ak_cert: Option<PathBuf>,
@@ -112,16 +119,8 @@ pub(crate) struct ImportGcp {
     /// The attestation report (1184 bytes) or the TD quote. Zeros behind a TD quote are cut, but for the profile dstack.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: PathBuf,
-    /// The vTPM's quote: TPMS_ATTEST.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) quote: PathBuf,
-    /// The signature of the quote: TPMT_SIGNATURE, an ECDSA signature in DER, or the number of an RSASSA signature alone, 256 bytes.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) signature: PathBuf,
-    /// The registers in the bank of SHA-256: an object of number and hex or a list of all 24 in JSON, of which those that were quoted
-    /// are taken; or the quoted values one after the other, 32 bytes each.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) pcrs: PathBuf,
+    #[command(flatten)]
+    pub(crate) vtpm: VtpmQuote,
     /// The certificate of the attestation key: as the vTPM's index 0x01c10002 (or 0x01c10000, RSA) has it, DER or PEM.
     #[arg(long, value_name = "FILE")]
     pub(crate) ak_cert: PathBuf,

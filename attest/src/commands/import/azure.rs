@@ -8,7 +8,10 @@ use evidence_tdx::Quote;
 use evidence_tpm::Attest;
 use serde_json::Value;
 
-use super::{Imported, boot_log, certificates, malformed, not_as_written, vtpm};
+use super::{
+    Imported, boot_log, certificates, malformed, not_as_written,
+    vtpm::{self, Quoted},
+};
 use crate::{
     cli::{AzureProfile, ImportAzure},
     files::{self, MAX_FILE},
@@ -20,11 +23,7 @@ pub(crate) fn run(args: &ImportAzure) -> Result<Answer> {
     let read = |path: &Path| files::read(path, MAX_FILE);
     let hcl_report = read(&args.hcl_report)?;
     HclReport::parse(&hcl_report).map_err(|error| malformed(&args.hcl_report, &error))?;
-    let quote = read(&args.quote)?;
-    let attest = Attest::parse(&quote).map_err(|error| malformed(&args.quote, &error))?;
-    let signature =
-        vtpm::signature(read(&args.signature)?).map_err(|error| malformed(&args.signature, &error))?;
-    let pcrs = vtpm::quoted(&args.quote, &attest, &args.pcrs)?;
+    let Quoted { quote, signature, pcrs, .. } = Quoted::read(&args.vtpm)?;
 
     let mut evidence = AzureEvidence::new(hcl_report, quote, signature, pcrs);
     if let Some(path) = &args.ak_cert {

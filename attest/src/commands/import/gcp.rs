@@ -7,10 +7,12 @@ use backend_gcp::{Error as GcpError, GcpEvidence, Profile, Tee, media_type};
 use evidence_gce::endorsement;
 use evidence_snp::Report;
 use evidence_tdx::Quote;
-use evidence_tpm::Attest;
 use serde_json::Value;
 
-use super::{Imported, boot_log, certificates, malformed, not_as_written, runtime_events, vtpm};
+use super::{
+    Imported, boot_log, certificates, malformed, not_as_written, runtime_events,
+    vtpm::{self, Quoted},
+};
 use crate::{
     cli::{GcpProfile, GcpTee, ImportGcp},
     files::{self, MAX_FILE},
@@ -34,12 +36,7 @@ pub(crate) fn run(args: &ImportGcp) -> Result<Answer> {
     })?;
     let read = |path: &Path| files::read(path, MAX_FILE);
     let hardware = Hardware::read(&args.report, tee, profile)?;
-    let quote = read(&args.quote)?;
-    let attest = Attest::parse(&quote).map_err(|error| malformed(&args.quote, &error))?;
-    let extra_data = hex::encode(attest.extra_data);
-    let signature =
-        vtpm::signature(read(&args.signature)?).map_err(|error| malformed(&args.signature, &error))?;
-    let pcrs = vtpm::quoted(&args.quote, &attest, &args.pcrs)?;
+    let Quoted { quote, signature, pcrs, extra_data } = Quoted::read(&args.vtpm)?;
     let ak = vtpm::ak_certificate(read(&args.ak_cert)?).map_err(|error| malformed(&args.ak_cert, &error))?;
 
     let mut evidence = GcpEvidence::new(hardware.report, quote, signature, pcrs, ak);
@@ -70,7 +67,7 @@ pub(crate) fn run(args: &ImportGcp) -> Result<Answer> {
         ("log of the TD's registers", "cc-log", evidence.cc_log.is_some().into()),
         ("runtime events", "runtime-events", evidence.runtime_events.len().into()),
         ("report data, unverified", "unverified-report-data", hex::encode(hardware.report_data).into()),
-        ("extraData, unverified", "unverified-extra-data", extra_data.into()),
+        ("extraData, unverified", "unverified-extra-data", hex::encode(extra_data).into()),
     ];
     facts.extend(hardware.cut.map(|cut| ("zeros cut after the TD quote", "zeros-cut", Value::from(cut))));
     Imported { media_type, payload, facts }.write(&args.target)

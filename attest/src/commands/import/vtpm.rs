@@ -9,7 +9,10 @@ use evidence_x509::{Certificate, CertificateError};
 use serde_json::Value;
 
 use super::malformed;
-use crate::files::{self, MAX_FILE};
+use crate::{
+    cli::VtpmQuote,
+    files::{self, MAX_FILE},
+};
 
 /// The most bytes of a file of registers: 24 values have less than 2000.
 const MAX_PCRS: usize = 64 << 10;
@@ -71,6 +74,32 @@ pub(super) enum PartError {
     Tpm(#[from] TpmError),
 }
 
+/// A quote as Evidence has it, of which nothing is verified.
+pub(super) struct Quoted {
+    /// TPMS_ATTEST.
+    pub(super) quote: Vec<u8>,
+    /// TPMT_SIGNATURE.
+    pub(super) signature: Vec<u8>,
+    /// The values of the selected registers, ascending.
+    pub(super) pcrs: Vec<Vec<u8>>,
+    /// extraData of the quote.
+    pub(super) extra_data: Vec<u8>,
+}
+
+impl Quoted {
+    /// Reads its three files.
+    pub(super) fn read(parts: &VtpmQuote) -> Result<Self> {
+        let VtpmQuote { quote: path, signature: signature_path, pcrs } = parts;
+        let quote = files::read(path, MAX_FILE)?;
+        let attest = Attest::parse(&quote).map_err(|error| malformed(path, &error))?;
+        let signature = signature(files::read(signature_path, MAX_FILE)?);
+        let signature = signature.map_err(|error| malformed(signature_path, &error))?;
+        let pcrs = quoted(path, &attest, pcrs)?;
+        let extra_data = attest.extra_data.to_vec();
+        Ok(Self { quote, signature, pcrs, extra_data })
+    }
+}
+
 /// TPMT_SIGNATURE: as it is, or around an RSASSA number or an ECDSA signature in DER that stands alone.
 pub(super) fn signature(bytes: Vec<u8>) -> std::result::Result<Vec<u8>, PartError> {
     match Signature::parse(&bytes) {
@@ -84,7 +113,7 @@ pub(super) fn signature(bytes: Vec<u8>) -> std::result::Result<Vec<u8>, PartErro
 
 /// The registers that `attest` of the file `quote` selects, ascending, from the file `pcrs`: out of JSON, or the quoted values one after
 /// the other.
-pub(super) fn quoted(quote: &Path, attest: &Attest<'_>, pcrs: &Path) -> Result<Vec<Vec<u8>>> {
+fn quoted(quote: &Path, attest: &Attest<'_>, pcrs: &Path) -> Result<Vec<Vec<u8>>> {
     let selected = selection(attest).map_err(|error| malformed(quote, &error))?;
     let bytes = files::read(pcrs, MAX_FILE)?;
     // In JSON each of them takes more bytes than that.
