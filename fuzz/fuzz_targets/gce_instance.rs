@@ -12,10 +12,11 @@ use lab::{
 };
 use libfuzzer_sys::fuzz_target;
 
-static LAB: LazyLock<(Hierarchy, Anchors)> = LazyLock::new(|| {
+static LAB: LazyLock<(Hierarchy, Anchors, [Vec<u8>; 2])> = LazyLock::new(|| {
     let hierarchy = Hierarchy::new();
     let anchors = hierarchy.pins().into_iter().collect();
-    (hierarchy, anchors)
+    let lists = hierarchy.crls();
+    (hierarchy, anchors, lists)
 });
 
 /// `[1]` with a BOOLEAN that is true.
@@ -33,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
     if data.len() > 2 * MAX_INSTANCE_INFO {
         return;
     }
-    let (hierarchy, anchors) = &*LAB;
+    let (hierarchy, anchors, lists) = &*LAB;
     let mut spec = hierarchy.ak_spec(&InstanceSpec::default());
     spec.set_extension(extension(INSTANCE_INFO, false, data));
     let certificate = spec.sign(&Pkcs1::Sha256(hierarchy.ca_key()));
@@ -41,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
     let input = VerifyAk {
         certificate: &certificate,
         candidates: &[hierarchy.ca(), hierarchy.root()],
-        revocation_lists: &[],
+        revocation_lists: &lists.each_ref().map(Vec::as_slice),
         anchors,
         policy: &policy,
         at: now(),
