@@ -5,6 +5,8 @@ mod endorsement;
 mod guest;
 mod import;
 mod measure;
+mod nvidia;
+mod rim;
 
 use std::path::PathBuf;
 
@@ -18,6 +20,8 @@ pub(crate) use import::{
     ImportGcp, ImportSnp, ImportTdx, Target, VtpmQuote,
 };
 pub(crate) use measure::{Measure, MeasureSnp, MeasureTdx};
+pub(crate) use nvidia::{ImportNvidia, NvidiaProfile};
+pub(crate) use rim::{Rim, RimShow, RimVerify};
 
 /// Verifies what confidential VMs say of themselves.
 ///
@@ -46,6 +50,9 @@ pub(crate) enum Command {
     /// Read and verify what Google says of its firmware.
     #[command(subcommand)]
     Endorsement(Endorsement),
+    /// Read and verify NVIDIA's reference values: manifests of drivers and firmware.
+    #[command(subcommand)]
+    Rim(Rim),
     /// Compute what a launch measures.
     #[command(subcommand)]
     Measure(Measure),
@@ -118,6 +125,9 @@ pub(crate) enum DemoBackend {
     Gcp,
     /// Intel TDX on bare metal.
     Tdx,
+    /// The same with eight GPUs of NVIDIA's and the switches between them.
+    #[value(name = "tdx+nvidia")]
+    TdxNvidia,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Directories of endorsements, recognised by content.
 
 mod intel;
+mod nvidia;
 
 use std::{
     fs,
@@ -9,21 +10,22 @@ use std::{
 
 use backend_api::{Endorsement, EndorsementKind, Endorsements, Error, ErrorKind, Limits, Result};
 use evidence_gce::endorsement::described;
-use evidence_x509::{Certificate, RevocationList};
+use evidence_x509::{Certificate, OcspResponse, RevocationList};
 
 use crate::files::{self, FileError};
 
 /// The most files of one directory.
-const MAX_FILES: usize = 64;
+const MAX_FILES: usize = 96;
 
 /// The most bytes of one file.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Why a file is passed over.
-const UNKNOWN: &str = "neither certificate, revocation list (DER, PEM or hex), document of Intel's nor launch endorsement of Google's";
+const UNKNOWN: &str = "neither certificate, revocation list (DER, PEM or hex), status response (DER), document of Intel's, manifest of \
+                       NVIDIA's nor launch endorsement of Google's";
 
 /// Reads every regular file of each directory in the order of the names; what is neither a certificate, a
-/// revocation list nor a signed document is passed over with a warning.
+/// revocation list, a status response nor a signed document is passed over with a warning.
 pub(crate) fn read(directories: &[PathBuf]) -> Result<(Endorsements, Vec<String>)> {
     let mut all = Endorsements::new();
     let mut warnings = Vec::new();
@@ -63,15 +65,17 @@ fn regular_files(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The endorsements of one file: PEM of one or several, one in DER, a list in hex, Intel's JSON, or Google's word for firmware.
+/// The endorsements of one file: PEM of one or several, one in DER, a list in hex, Intel's JSON, NVIDIA's XML or JSON, or Google's word for
+/// firmware.
 fn recognise(bytes: &[u8]) -> Result<Vec<Endorsement>, String> {
     match bytes.trim_ascii() {
         text if text.starts_with(b"-----BEGIN ") => pem(text),
+        text if nvidia::is_manifest(text) => nvidia::recognise(bytes),
         text if text.starts_with(b"{") => intel::recognise(text),
         text => {
             let list = || revocation_list(&from_hex(text).ok_or(UNKNOWN)?);
             let one = certificate(bytes).or_else(|_| revocation_list(bytes)).or_else(|_| list());
-            let one = one.or_else(|_| launch_endorsement(bytes));
+            let one = one.or_else(|_| status_response(bytes)).or_else(|_| launch_endorsement(bytes));
             one.map(|endorsement| vec![endorsement]).map_err(|_| UNKNOWN.to_owned())
         }
     }
@@ -105,6 +109,11 @@ fn certificate(der: &[u8]) -> Result<Endorsement, String> {
 fn revocation_list(der: &[u8]) -> Result<Endorsement, String> {
     RevocationList::well_formed(der).map_err(|error| format!("malformed revocation list: {error}"))?;
     Ok(Endorsement::new(EndorsementKind::RevocationList, der.to_vec()))
+}
+
+fn status_response(der: &[u8]) -> Result<Endorsement, String> {
+    OcspResponse::well_formed(der).map_err(|error| format!("malformed status response: {error}"))?;
+    Ok(Endorsement::new(EndorsementKind::StatusResponse, der.to_vec()))
 }
 
 fn launch_endorsement(bytes: &[u8]) -> Result<Endorsement, String> {
@@ -145,7 +154,7 @@ mod tests {
 
     #[test]
     fn content_tells_what_a_file_is() {
-        use EndorsementKind::{Certificate, Document, RevocationList};
+        use EndorsementKind::{Certificate, Document, RevocationList, StatusResponse};
         let guest = Guest::new(Product::Milan);
         let (ark, crl) = (guest.hierarchy.ark(), guest.crl());
         assert_eq!(kinds(ark), Ok(vec![Certificate]));
@@ -153,6 +162,11 @@ mod tests {
         let both = format!("\n{}\r\n{}", pem("CERTIFICATE", ark), pem("X509 CRL", &crl));
         assert_eq!(kinds(both.as_bytes()), Ok(vec![Certificate, RevocationList]));
         assert_eq!(recognise(both.as_bytes()).unwrap()[1].bytes, crl);
+        for (kind, bytes) in lab::nvidia::Machine::h100().endorsements() {
+            assert_eq!(recognise(&bytes), Ok(vec![Endorsement::new(kind, bytes.clone())]));
+            assert!(kind == Document || kind == StatusResponse);
+            assert!(kinds(&[&bytes, &b"x"[..]].concat()).is_err());
+        }
         let endorsement = lab::google::EndorsementSpec::default().sign();
         assert_eq!(kinds(&endorsement), Ok(vec![Document]));
         assert_eq!(recognise(&endorsement).unwrap()[0].bytes, endorsement);

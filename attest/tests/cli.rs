@@ -9,6 +9,7 @@ mod demo;
 mod dstack;
 mod gcp;
 mod guest;
+mod nvidia;
 mod policies;
 mod tdx;
 
@@ -172,7 +173,7 @@ fn backends_are_listed_with_their_checks() {
     let json = attest(["backends", "--json"]).expect(0).json();
     let ids: Vec<&str> =
         json["backends"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["aws", "azure", "baremetal-snp", "gcp", "tdx"]);
+    assert_eq!(ids, ["aws", "azure", "baremetal-snp", "gcp", "nvidia", "tdx"]);
     let azure = &json["backends"][1];
     assert_eq!(azure["kinds"].as_array().unwrap().len(), 6);
     assert_eq!(azure["runtime"]["registers"][0]["name"], "PCR14");
@@ -204,10 +205,11 @@ fn verification_needs_proper_arguments() {
     let scene = Scene::new();
     let challenge = hex::encode(CHALLENGE);
     let run = scene.run(&format!("verify $/evidence --challenge {challenge}"));
-    run.complains(2, "--accept is missing").complains(2, "linked: aws, azure, baremetal-snp, gcp, tdx");
+    run.complains(2, "--accept is missing")
+        .complains(2, "linked: aws, azure, baremetal-snp, gcp, nvidia, tdx");
     let run =
         scene.run(&format!("verify $/evidence --challenge {challenge} --accept baremetal-snp,nonsense"));
-    run.complains(2, "\"nonsense\" is not linked (linked: aws, azure, baremetal-snp, gcp, tdx)");
+    run.complains(2, "\"nonsense\" is not linked (linked: aws, azure, baremetal-snp, gcp, nvidia, tdx)");
     for wrong in ["00", &challenge[1..], &format!("{challenge}00"), &challenge.replace("07", "0x")] {
         let run = scene.run(&format!("verify $/evidence --accept baremetal-snp --challenge {wrong}"));
         assert!(!run.complains(2, "expected 128 hex digits").stderr.contains("0707"));
@@ -351,12 +353,12 @@ fn endorsements_are_bounded() {
     scene.verify("evidence", "--endorsements $/missing").complains(2, "cannot read");
     scene.verify("evidence", "--endorsements $/evidence").complains(2, "cannot read");
     fs::create_dir_all(scene.path().join("many/below")).unwrap();
-    for index in 0..64 {
+    for index in 0..96 {
         scene.put(&format!("many/{index}"), "");
     }
     scene.verify("evidence", "--endorsements $/many").complains(1, "chain-signatures");
-    scene.put("many/64", "");
-    scene.verify("evidence", "--endorsements $/many").complains(2, "more than 64 files");
+    scene.put("many/96", "");
+    scene.verify("evidence", "--endorsements $/many").complains(2, "more than 96 files");
     scene.put("crl/large", vec![0; (1 << 20) + 1]);
     scene.verify("evidence", "--endorsements $/crl").complains(2, "more than 1048576 bytes");
 }

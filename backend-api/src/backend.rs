@@ -5,9 +5,9 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::{
-    BackendPolicy, BindInput, CollectRequest, Descriptor, Detection, EndorsementRequest, Endorsements, Error,
-    ErrorKind, Evidence, Extension, Guest, Result, RuntimeBinding, RuntimeEvent, RuntimeMechanism,
-    VerifiedEvidence, VerifyInput,
+    BackendPolicy, BindInput, Challenge, CollectRequest, Descriptor, Detection, EndorsementRequest,
+    Endorsements, Error, ErrorKind, Evidence, Extension, Guest, Result, RuntimeBinding, RuntimeEvent,
+    RuntimeMechanism, VerifiedEvidence, VerifyInput,
 };
 
 /// One platform's Evidence: how a guest collects it, how it is verified, and how it binds an identity.
@@ -57,6 +57,20 @@ pub trait AttestationBackend: fmt::Debug + Send + Sync + 'static {
     ///
     /// [`Error`], whose [`check`](Error::check) names the check that failed.
     fn verify(&self, input: &VerifyInput<'_>) -> Result<VerifiedEvidence>;
+
+    /// What the CPU's Evidence must commit to, in place of `challenge`, because this Evidence of a device stands beside it: asked
+    /// before anything is verified. By default the challenge itself: the CPU's Evidence does not know of the device.
+    ///
+    /// A backend of devices that answers with something else holds it, in [`verify`](Self::verify), against
+    /// [`VerifiedEvidence::challenge`] of the CPU.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] for Evidence that is not of this backend.
+    fn cpu_challenge(&self, evidence: &Evidence, challenge: &Challenge) -> Result<Challenge> {
+        let _ = evidence;
+        Ok(*challenge)
+    }
 
     /// Binds the identity of what runs to verified Evidence.
     ///

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use crate::{BindingGraph, Descriptor, Error, ErrorKind, Ledger, Result, verified::complete};
+use crate::{Authority, BindingGraph, Descriptor, Error, ErrorKind, Ledger, Result, verified::complete};
 
 /// A part of an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -177,10 +177,29 @@ impl Identity {
     }
 }
 
+/// What a guest measured of the devices beside its CPU before it was ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceEvent {
+    /// The payload of the one event for devices.
+    pub payload: Vec<u8>,
+    /// The register that holds it, such as `RTMR3`.
+    pub register: &'static str,
+    /// Who vouches for the register.
+    pub authority: Authority,
+}
+
+impl DeviceEvent {
+    /// An event in a register that `authority` vouches for.
+    pub const fn new(payload: Vec<u8>, register: &'static str, authority: Authority) -> Self {
+        Self { payload, register, authority }
+    }
+}
+
 /// An identity that verified Evidence holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuntimeBinding {
     identity: Identity,
+    device_event: Option<DeviceEvent>,
     ledger: Ledger,
     graph: BindingGraph,
     notes: BTreeMap<&'static str, String>,
@@ -203,7 +222,20 @@ impl RuntimeBinding {
         notes: BTreeMap<&'static str, String>,
     ) -> Result<Self> {
         complete(descriptor, descriptor.bind_checks, &ledger)?;
-        Ok(Self { identity, ledger, graph, notes })
+        Ok(Self { identity, device_event: None, ledger, graph, notes })
+    }
+
+    /// The same binding of a CPU whose guest measured this of the devices beside it.
+    #[must_use]
+    pub fn with_device_event(mut self, event: Option<DeviceEvent>) -> Self {
+        self.device_event = event;
+        self
+    }
+
+    /// What the guest measured of the devices beside its CPU before it was ready; `None` if nothing, or where the platform has no
+    /// register for it.
+    pub const fn device_event(&self) -> Option<&DeviceEvent> {
+        self.device_event.as_ref()
     }
 
     /// What runs.

@@ -213,6 +213,11 @@ impl Descriptor {
         self.kinds.iter().find(|kind| kind.media_type == *media_type)
     }
 
+    /// Whether it declares a check of this name.
+    pub fn makes(&self, name: &str) -> bool {
+        self.checks().any(|info| info.check.name() == name)
+    }
+
     /// Every check of `verify`, of any kind of Evidence, and of `bind_runtime`: each name once, where it first stands.
     pub fn checks(&self) -> impl Iterator<Item = &'static CheckInfo> {
         let mut seen = BTreeSet::new();

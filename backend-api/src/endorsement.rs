@@ -18,6 +18,8 @@ pub enum EndorsementKind {
     Document,
     /// One X.509 certificate revocation list, DER.
     RevocationList,
+    /// One response about the status of certificates (OCSP, RFC 6960), DER. A location is that of a GET request (RFC 6960, A.1).
+    StatusResponse,
 }
 
 /// What a backend asks for.

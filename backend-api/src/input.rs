@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    BackendPolicy, Challenge, Endorsements, Error, ErrorKind, Evidence, Field, Result, TrustAnchors,
-    UnixTime, VerifiedEvidence,
+    BackendPolicy, Challenge, Endorsements, Error, ErrorKind, Evidence, Field, Result, RuntimeBinding,
+    TrustAnchors, UnixTime, VerifiedEvidence,
 };
 
 /// How much is read.
@@ -22,9 +22,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 4 MiB of Evidence, 48 Endorsements of 1 MiB, 4 rounds.
+    /// 4 MiB of Evidence, 96 Endorsements of 1 MiB, 4 rounds.
     fn default() -> Self {
-        Self { evidence_bytes: 4 << 20, endorsement_bytes: 1 << 20, endorsements: 48, rounds: 4 }
+        Self { evidence_bytes: 4 << 20, endorsement_bytes: 1 << 20, endorsements: 96, rounds: 4 }
     }
 }
 
@@ -129,11 +129,33 @@ pub struct BindInput<'a> {
     pub reference_values: &'a ReferenceValues,
     /// The backend's part of the appraisal policy.
     pub policy: &'a BackendPolicy,
+    cpu: Option<&'a RuntimeBinding>,
 }
 
 impl<'a> BindInput<'a> {
     /// The input.
     pub const fn new(reference_values: &'a ReferenceValues, policy: &'a BackendPolicy) -> Self {
-        Self { reference_values, policy }
+        Self { reference_values, policy, cpu: None }
+    }
+
+    /// The same input for a device backend, beside the CPU whose identity was bound before.
+    #[must_use]
+    pub const fn beside(mut self, cpu: &'a RuntimeBinding) -> Self {
+        self.cpu = Some(cpu);
+        self
+    }
+
+    /// The CPU beside which a device is bound.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] if there is none: a device alone binds nothing.
+    pub fn cpu(&self) -> Result<&'a RuntimeBinding> {
+        self.cpu.ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidConfig,
+                "a device is bound only beside a CPU whose identity is bound",
+            )
+        })
     }
 }

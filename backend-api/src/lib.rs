@@ -19,7 +19,7 @@ mod registration;
 mod verified;
 
 pub use backend::AttestationBackend;
-pub use binding::{Bound, Field, Identity, Lane, RuntimeBinding};
+pub use binding::{Bound, DeviceEvent, Field, Identity, Lane, RuntimeBinding};
 pub use challenge::Challenge;
 pub use claims::Claims;
 pub use cmw::{Envelope, EnvelopeError, MAX_DEVICES, MAX_ENVELOPE};

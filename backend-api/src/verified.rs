@@ -3,8 +3,8 @@
 use std::{any::Any, fmt, sync::Arc};
 
 use crate::{
-    BackendId, BindingGraph, Check, Claims, Descriptor, Error, ErrorKind, Ledger, MediaType, Result, Role,
-    VerifyInput,
+    BackendId, BindingGraph, Challenge, Check, Claims, Descriptor, Error, ErrorKind, Ledger, MediaType,
+    Result, Role, VerifyInput,
 };
 
 /// Evidence that a backend accepted.
@@ -13,6 +13,7 @@ pub struct VerifiedEvidence {
     backend: BackendId,
     role: Role,
     media_type: MediaType,
+    challenge: Challenge,
     ledger: Ledger,
     graph: BindingGraph,
     claims: Claims,
@@ -46,6 +47,7 @@ impl VerifiedEvidence {
             backend: descriptor.id,
             role: descriptor.role,
             media_type: media_type.clone(),
+            challenge: *input.challenge,
             ledger,
             graph,
             claims,
@@ -66,6 +68,11 @@ impl VerifiedEvidence {
     /// The kind of Evidence.
     pub const fn media_type(&self) -> &MediaType {
         &self.media_type
+    }
+
+    /// What it was verified to commit to.
+    pub const fn challenge(&self) -> &Challenge {
+        &self.challenge
     }
 
     /// Every declared check, and whether it was performed.

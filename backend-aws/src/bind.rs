@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use backend_api::{
-    Authority, BindInput, BindingGraph, CheckInfo, Failed, Field, Identity, Lane, Ledger, ReferenceValues,
-    Result, RuntimeBinding, VerifiedEvidence,
+    Authority, BindInput, BindingGraph, CheckInfo, DeviceEvent, Failed, Field, Identity, Lane, Ledger,
+    ReferenceValues, Result, RuntimeBinding, VerifiedEvidence,
 };
 use evidence_dstack::{
     application::{self, Application},
@@ -77,6 +77,10 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
             "of any guest: nothing ties the report to the instance of the document, which tells the image";
         notes.insert("report", note.to_owned());
     }
+    let device_event =
+        application.as_ref().and_then(|application| application.launch.gpu_attestation.clone());
+    let device_event =
+        device_event.map(|payload| DeviceEvent::new(payload, "PCR14", Authority::ProviderVtpm));
     match application {
         Some(application) => identity.bind_named(application.fields(), Lane::RuntimeRegister)?,
         None if verified.pcrs.is_some() => {
@@ -84,7 +88,8 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
         }
         None => {}
     }
-    RuntimeBinding::assertion(&DESCRIPTOR, identity, ledger, graph, notes)
+    let binding = RuntimeBinding::assertion(&DESCRIPTOR, identity, ledger, graph, notes)?;
+    Ok(binding.with_device_event(device_event))
 }
 
 /// What is bound so far.

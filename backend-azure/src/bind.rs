@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use backend_api::{
-    Authority, BindInput, BindingGraph, Failed, Field, Identity, Lane, Ledger, ReferenceValues, Result,
-    RuntimeBinding, VerifiedEvidence,
+    Authority, BindInput, BindingGraph, DeviceEvent, Failed, Field, Identity, Lane, Ledger, ReferenceValues,
+    Result, RuntimeBinding, VerifiedEvidence,
 };
 use evidence_dstack::{
     application::Application,
@@ -76,13 +76,17 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
                 .to_owned(),
         );
     }
+    let device_event =
+        application.as_ref().and_then(|application| application.launch.gpu_attestation.clone());
+    let device_event = device_event.map(|payload| DeviceEvent::new(payload, "PCR14", Authority::TeeVtpm));
     match application {
         Some(application) => identity.bind_named(application.fields(), Lane::RuntimeRegister)?,
         None => {
             notes.insert("application", "unbound: PCR14 holds no runtime event".to_owned());
         }
     }
-    RuntimeBinding::assertion(&DESCRIPTOR, identity, ledger, graph, notes)
+    let binding = RuntimeBinding::assertion(&DESCRIPTOR, identity, ledger, graph, notes)?;
+    Ok(binding.with_device_event(device_event))
 }
 
 /// What is bound so far.

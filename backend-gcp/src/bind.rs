@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use backend_api::{
-    Authority, BindInput, BindingGraph, Check, Failed, Field, Identity, Lane, Ledger, ReferenceValues,
-    Result, RuntimeBinding, VerifiedEvidence,
+    Authority, BindInput, BindingGraph, Check, DeviceEvent, Failed, Field, Identity, Lane, Ledger,
+    ReferenceValues, Result, RuntimeBinding, VerifiedEvidence,
 };
 use evidence_dstack::{
     application::Application,
@@ -71,13 +71,19 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
             "unbound: nothing ties the report to the vTPM that tells the image".to_owned(),
         );
     }
+    // On TDX RTMR3 holds the events too, or alone.
+    let register = if boot.rtmrs.is_some() { "RTMR3" } else { "PCR14" };
+    let device_event =
+        application.as_ref().and_then(|application| application.launch.gpu_attestation.clone());
+    let device_event = device_event.map(|payload| DeviceEvent::new(payload, register, boot.authority()));
     match application {
         Some(application) => identity.bind_named(application.fields(), Lane::RuntimeRegister)?,
         None => {
             notes.insert("application", "unbound: the guest extended no runtime event".to_owned());
         }
     }
-    RuntimeBinding::assertion(&DESCRIPTOR, identity, ledger, graph, notes)
+    let binding = RuntimeBinding::assertion(&DESCRIPTOR, identity, ledger, graph, notes)?;
+    Ok(binding.with_device_event(device_event))
 }
 
 /// What is bound so far.

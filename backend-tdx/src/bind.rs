@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use backend_api::{
-    Authority, BindInput, BindingGraph, Failed, Field, Identity, Lane, Ledger, ReferenceValues, Result,
-    RuntimeBinding, VerifiedEvidence,
+    Authority, BindInput, BindingGraph, DeviceEvent, Failed, Field, Identity, Lane, Ledger, ReferenceValues,
+    Result, RuntimeBinding, VerifiedEvidence,
 };
 use evidence_dstack::{
     application::Application,
@@ -86,13 +86,11 @@ pub(crate) fn bind_runtime(verified: &VerifiedEvidence, input: &BindInput<'_>) -
     for (field, value) in aggregates {
         identity.bind(field, value, Lane::Report);
     }
-    RuntimeBinding::assertion(
-        &DESCRIPTOR,
-        identity,
-        ledger,
-        graph,
-        notes(evidence, policy, application.is_some()),
-    )
+    let notes = notes(evidence, policy, application.is_some());
+    let device_event = application.and_then(|application| application.launch.gpu_attestation);
+    let device_event = device_event.map(|payload| DeviceEvent::new(payload, "RTMR3", Authority::TeeHardware));
+    let binding = RuntimeBinding::assertion(&DESCRIPTOR, identity, ledger, graph, notes)?;
+    Ok(binding.with_device_event(device_event))
 }
 
 const fn registers(report: &TdReport) -> TdRegisters {

@@ -64,3 +64,9 @@ pub fn launch_events(app_compose: &[u8], kms_root_spki: &[u8]) -> Vec<Event> {
         Event::new("application-started", b"lab"),
     ]
 }
+
+/// Measures devices into a launch: the event stands right before `instance-id`, where a guest extends it.
+pub fn measure_devices(events: &mut Vec<Event>, payload: &[u8]) {
+    let at = events.iter().position(|event| event.name == "instance-id").unwrap_or(events.len());
+    events.insert(at, Event::new("gpu-attestation", payload));
+}

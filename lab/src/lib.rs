@@ -7,6 +7,8 @@ pub mod events;
 pub mod google;
 pub mod intel;
 pub mod keys;
+pub mod nvidia;
+pub mod ocsp;
 pub mod swtpm;
 pub mod time;
 pub mod tpm;

@@ -110,7 +110,7 @@ pub enum SignatureAlgorithm {
 }
 
 impl SignatureAlgorithm {
-    fn identifier(self) -> AlgorithmIdentifierOwned {
+    pub(crate) fn identifier(self) -> AlgorithmIdentifierOwned {
         match self {
             Self::RsaPssSha384(encoding) => AlgorithmIdentifierOwned {
                 oid: ID_RSASSA_PSS,

@@ -1,6 +1,8 @@
 //! Verified and bound Evidence against the parts of a policy that mean the same for every backend.
 
-use backend_api::{Authority, Check, Error, ErrorKind, Failed, Field, Result, Role};
+use std::collections::BTreeSet;
+
+use backend_api::{Authority, BackendId, Check, Error, ErrorKind, Failed, Field, Result, Role};
 
 use crate::{AppraisalPolicy, Appraised};
 
@@ -9,6 +11,8 @@ pub mod checks {
     backend_api::checks! {
         TCB_STATUS = "tcb-status":
             "the CPU's TCB status is one that the policy accepts", "AppraisalPolicy";
+        REQUIRED_DEVICES = "required-devices":
+            "beside the CPU there is evidence of devices for every backend of devices that the policy requires", "AppraisalPolicy";
         ASSERTED_LINKS = "asserted-links":
             "no link of the binding graph rests on the caller's word alone", "AppraisalPolicy";
         REFERENCE_VALUES = "reference-values":
@@ -35,6 +39,9 @@ pub enum AppraisalError {
     /// A required check was not performed.
     #[error("policy requires the check {0}, which was not performed")]
     CheckNotPerformed(String),
+    /// Evidence of devices that is not there.
+    #[error("expected evidence of devices for {0}, which the policy requires, found none")]
+    DevicesMissing(String),
     /// The Evidence does not bind a field of which the policy lists values.
     #[error("{0} is not bound by the evidence, and the policy lists values of it")]
     NotBound(&'static str),
@@ -51,17 +58,23 @@ pub enum AppraisalError {
     TcbStatus(String),
 }
 
-/// Appraises one item, and adds what was done to its ledger.
+/// Appraises one item, and adds what was done to its ledger. `devices` are the backends of the devices beside the CPU.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::PolicyViolation`] with the check that failed and an [`AppraisalError`].
-pub(crate) fn appraise(policy: &AppraisalPolicy, role: Role, item: &mut Appraised) -> Result<()> {
+pub(crate) fn appraise(
+    policy: &AppraisalPolicy,
+    role: Role,
+    devices: &BTreeSet<BackendId>,
+    item: &mut Appraised,
+) -> Result<()> {
     let appraised = (|| {
         tcb_status(policy, role, item)?;
+        required_devices(policy, role, devices, item)?;
         asserted_links(policy, item)?;
         reference_values(policy, role, item)?;
-        let required = required_checks(policy, item);
+        let required = required_checks(policy, role, item);
         item.ledger.verify(checks::REQUIRED_CHECKS, required)
     })();
     appraised.map_err(|failed: Failed<AppraisalError>| {
@@ -69,9 +82,14 @@ pub(crate) fn appraise(policy: &AppraisalPolicy, role: Role, item: &mut Appraise
     })
 }
 
+/// What the appraisal asks of the CPU alone.
+const OF_CPU: [Check; 3] = [checks::TCB_STATUS, checks::REQUIRED_DEVICES, checks::REFERENCE_VALUES];
+
 /// A required check concerns the items for which it is made; that there are such was established with the policy.
-fn required_checks(policy: &AppraisalPolicy, item: &Appraised) -> Result<(), AppraisalError> {
-    let skipped = item.ledger.gaps().find(|(check, _)| policy.require_checks.contains(check.name()));
+fn required_checks(policy: &AppraisalPolicy, role: Role, item: &Appraised) -> Result<(), AppraisalError> {
+    let concerns = |check: &Check| role == Role::Cpu || !OF_CPU.contains(check);
+    let mut gaps = item.ledger.gaps().filter(|(check, _)| concerns(check));
+    let skipped = gaps.find(|(check, _)| policy.require_checks.contains(check.name()));
     skipped.map_or(Ok(()), |(check, _)| Err(AppraisalError::CheckNotPerformed(check.name().to_owned())))
 }
 
@@ -91,6 +109,32 @@ fn tcb_status(
         None => ledger.not_performed(checks::TCB_STATUS, "the policy accepts every status"),
     }
     Ok(())
+}
+
+/// Whoever leaves out the evidence of a GPU leaves out why it is refused: that there must be some is the policy's word.
+fn required_devices(
+    policy: &AppraisalPolicy,
+    role: Role,
+    devices: &BTreeSet<BackendId>,
+    Appraised { ledger, .. }: &mut Appraised,
+) -> Result<(), Failed<AppraisalError>> {
+    if role == Role::Device || policy.require_devices.is_empty() {
+        let reason = match role {
+            Role::Device => "the policy asks it of the CPU",
+            Role::Cpu => "the policy requires no devices",
+        };
+        ledger.not_performed(checks::REQUIRED_DEVICES, reason);
+        return Ok(());
+    }
+    let is_missing = |id: &&String| !devices.iter().any(|device| device.as_str() == id.as_str());
+    let missing = policy.require_devices.iter().find(is_missing);
+    ledger.verify(
+        checks::REQUIRED_DEVICES,
+        match missing {
+            Some(id) => Err(AppraisalError::DevicesMissing(id.clone())),
+            None => Ok(()),
+        },
+    )
 }
 
 fn asserted_links(
@@ -180,10 +224,24 @@ mod tests {
     }
 
     fn failed(policy: &AppraisalPolicy, role: Role, mut item: Appraised) -> Option<&'static str> {
-        appraise(policy, role, &mut item).err().map(|error| {
+        appraise(policy, role, &BTreeSet::new(), &mut item).err().map(|error| {
             assert_eq!(error.kind(), ErrorKind::PolicyViolation);
             error.check().unwrap().name()
         })
+    }
+
+    #[test]
+    fn devices_that_the_policy_requires_are_asked_of_the_cpu() {
+        let mut policy = AppraisalPolicy::default();
+        policy.require_devices.insert("gpu".to_owned());
+        let judged = |role, devices: &[&'static str]| {
+            let devices = devices.iter().map(|id| BackendId::new(id)).collect();
+            appraise(&policy, role, &devices, &mut item()).err().map(|error| error.check().unwrap().name())
+        };
+        assert_eq!(judged(Role::Cpu, &[]), Some("required-devices"));
+        assert_eq!(judged(Role::Cpu, &["other"]), Some("required-devices"));
+        assert_eq!(judged(Role::Cpu, &["gpu", "other"]), None);
+        assert_eq!(judged(Role::Device, &[]), None);
     }
 
     #[test]
@@ -195,7 +253,7 @@ mod tests {
             policy.danger_accept_asserted = false;
             assert_eq!(failed(&policy, role, asserted.clone()), Some("asserted-links"));
             policy.danger_accept_asserted = true;
-            appraise(&policy, role, &mut asserted).unwrap();
+            appraise(&policy, role, &BTreeSet::new(), &mut asserted).unwrap();
             assert!(!asserted.ledger.passed(checks::ASSERTED_LINKS));
         }
     }
@@ -243,7 +301,7 @@ mod tests {
                 item.ledger.not_performed(MEASUREMENT_LISTED, "there is no measurement");
             }
             item.identity.bind(Field::ComposeHash, [3; 32], Lane::Report);
-            appraise(policy, Role::Cpu, &mut item).unwrap();
+            appraise(policy, Role::Cpu, &BTreeSet::new(), &mut item).unwrap();
             item.ledger.passed(checks::REFERENCE_VALUES)
         };
         let passes = |policy: &AppraisalPolicy| passes_where(true, policy);
@@ -262,7 +320,7 @@ mod tests {
     #[test]
     fn a_result_lists_what_the_appraisal_did() {
         let mut item = item();
-        appraise(&AppraisalPolicy::default(), Role::Cpu, &mut item).unwrap();
+        appraise(&AppraisalPolicy::default(), Role::Cpu, &BTreeSet::new(), &mut item).unwrap();
         assert!(item.ledger.passed(checks::ASSERTED_LINKS));
         assert!(item.ledger.gaps().any(|(check, _)| check == checks::REFERENCE_VALUES));
     }

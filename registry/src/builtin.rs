@@ -8,6 +8,7 @@ pub const FEATURES: &[(&str, bool)] = &[
     ("azure", cfg!(feature = "azure")),
     ("baremetal-snp", cfg!(feature = "baremetal-snp")),
     ("gcp", cfg!(feature = "gcp")),
+    ("nvidia", cfg!(feature = "nvidia")),
     ("tdx", cfg!(feature = "tdx")),
 ];
 
@@ -22,6 +23,8 @@ pub(crate) static BUILTIN: &[&Registration] = &[
     &backend_baremetal_snp::REGISTRATION,
     #[cfg(feature = "gcp")]
     &backend_gcp::REGISTRATION,
+    #[cfg(feature = "nvidia")]
+    &backend_nvidia::REGISTRATION,
     #[cfg(feature = "tdx")]
     &backend_tdx::REGISTRATION,
 ];

@@ -14,6 +14,7 @@ const VERSION: u32 = 1;
 /// version = 1
 /// require-checks = ["crl-current"]        # these must have been performed, not only not failed
 /// accept-tcb-status = ["UpToDate"]        # absent: any, and the result says which
+/// require-devices = ["nvidia"]            # there must be evidence of devices that these backends verify
 ///
 /// [reference-values]
 /// measurements = ["7f51…"]                # hex
@@ -29,6 +30,7 @@ const VERSION: u32 = 1;
 pub struct AppraisalPolicy {
     pub(crate) require_checks: BTreeSet<String>,
     pub(crate) accept_tcb_status: Option<BTreeSet<String>>,
+    pub(crate) require_devices: BTreeSet<String>,
     pub(crate) danger_accept_asserted: bool,
     pub(crate) danger_accept_unknown_application: bool,
     pub(crate) danger_accept_unknown_image: bool,
@@ -58,6 +60,11 @@ impl AppraisalPolicy {
                 .accept_tcb_status
                 .map(|list| filled("accept-tcb-status", list))
                 .transpose()?,
+            require_devices: document
+                .require_devices
+                .map(|list| filled("require-devices", list))
+                .transpose()?
+                .unwrap_or_default(),
             danger_accept_asserted: document.danger_accept_asserted,
             danger_accept_unknown_application: document.danger_accept_unknown_application,
             danger_accept_unknown_image: document.danger_accept_unknown_image,
@@ -106,9 +113,14 @@ impl AppraisalPolicy {
 
     /// A listed field that any image could say, while no measurement and no image is listed.
     pub(crate) fn of_unknown_image(&self) -> Option<Field> {
+        let known = self.pins_image();
+        self.reference_values.identity.keys().copied().find(|field| !known && field.needs_known_image())
+    }
+
+    /// Whether a measurement or an image is listed.
+    pub(crate) fn pins_image(&self) -> bool {
         let listed = &self.reference_values;
-        let known = !listed.measurements.is_empty() || listed.identity.keys().any(|field| field.pins_image());
-        listed.identity.keys().copied().find(|field| !known && field.needs_known_image())
+        !listed.measurements.is_empty() || listed.identity.keys().any(|field| field.pins_image())
     }
 
     /// A listed field that a host can give to any application, while nothing pins the application.
@@ -130,6 +142,7 @@ struct Document {
     version: u32,
     require_checks: Option<BTreeSet<String>>,
     accept_tcb_status: Option<BTreeSet<String>>,
+    require_devices: Option<BTreeSet<String>>,
     #[serde(default)]
     danger_accept_asserted: bool,
     #[serde(default)]

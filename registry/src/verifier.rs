@@ -8,8 +8,8 @@ use std::{
 
 use backend_api::{
     AttestationBackend, BackendId, BackendPolicy, BindInput, Challenge, EndorsementSource, Endorsements,
-    Envelope, Error, ErrorKind, Evidence, Limits, Result, Role, TrustAnchors, UnixTime, VerifiedEvidence,
-    VerifyInput,
+    Envelope, Error, ErrorKind, Evidence, Limits, Result, Role, RuntimeBinding, TrustAnchors, UnixTime,
+    VerifiedEvidence, VerifyInput,
 };
 
 use crate::{Accepted, AppraisalPolicy, Appraised, AttestationResult, appraisal::appraise};
@@ -59,8 +59,10 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidConfig`] if the policy has a section for a backend that is not accepted, names a check that neither an
-    /// accepted backend nor a cross-check makes, lists values that any image could say without listing images, or a backend refuses its section.
+    /// [`ErrorKind::InvalidConfig`] if the policy has a section for a backend that is not accepted; names a check that neither an accepted
+    /// backend nor a cross-check makes, or that devices alone are asked for while none are required; requires devices of a backend that is
+    /// not accepted for them, or any without listing images; lists values that any image could say without listing images; or a backend
+    /// refuses its section.
     pub fn new(
         accepted: Accepted,
         source: Arc<dyn EndorsementSource>,
@@ -70,6 +72,32 @@ impl Verifier {
         let known = |id: &str| backends.iter().any(|backend| backend.descriptor().id.as_str() == id);
         if let Some(id) = policy.backends.keys().find(|id| !known(id)) {
             return Err(invalid(format!("policy has a section for the backend {id}, which is not accepted")));
+        }
+        let verifies_devices = |id: &str| {
+            let descriptors = || backends.iter().map(|backend| backend.descriptor());
+            descriptors().any(|descriptor| descriptor.id.as_str() == id && descriptor.role == Role::Device)
+        };
+        if let Some(id) = policy.require_devices.iter().find(|id| !verifies_devices(id)) {
+            return Err(invalid(format!(
+                "policy requires devices of the backend {id}, which is not an accepted backend of devices"
+            )));
+        }
+        if !policy.require_devices.is_empty() && !policy.pins_image() && !policy.danger_accept_unknown_image {
+            return Err(invalid(
+                "policy has require-devices but lists no os-image-hash, mr-system, mr-aggregated or measurements: any image could \
+                 say that devices are its own"
+                    .to_owned(),
+            ));
+        }
+        let of_devices_alone = |name: &str| {
+            let makers = || backends.iter().map(|backend| backend.descriptor()).filter(|of| of.makes(name));
+            let is_required = makers().any(|of| policy.require_devices.contains(of.id.as_str()));
+            makers().next().is_some() && makers().all(|of| of.role == Role::Device) && !is_required
+        };
+        if let Some(name) = policy.require_checks.iter().find(|name| of_devices_alone(name)) {
+            return Err(invalid(format!(
+                "policy requires the check {name} of devices and has no require-devices: evidence without any would pass"
+            )));
         }
         if let Some(name) = policy.require_checks.iter().find(|name| !accepted.makes(name)) {
             return Err(invalid(format!(
@@ -160,12 +188,14 @@ impl Verifier {
         challenge: &Challenge,
     ) -> Result<AttestationResult> {
         let at = self.clock.now()?;
-        let (backend, verified) = self.verify_item(&envelope.cpu, challenge, at, None).await?;
-        let cpu = self.appraise(backend, &verified).await?;
+        let (present, cpu_challenge) = self.beside_cpu(&envelope.devices, challenge)?;
+        let (backend, verified) = self.verify_item(&envelope.cpu, &cpu_challenge, at, None).await?;
+        let (cpu, binding) = self.appraise(backend, &verified, &present, None).await?;
         let mut devices = Vec::with_capacity(envelope.devices.len());
         for evidence in &envelope.devices {
             let (backend, device) = self.verify_item(evidence, challenge, at, Some(&verified)).await?;
-            devices.push(self.appraise(backend, &device).await?);
+            let (device, _) = self.appraise(backend, &device, &present, Some(&binding)).await?;
+            devices.push(device);
         }
         let boot_info = cpu.boot_info();
         Ok(AttestationResult {
@@ -177,6 +207,36 @@ impl Verifier {
         })
     }
 
+    /// The backends of the devices, and what the CPU's Evidence commits to beside them: the challenge, or what one of the devices' backends
+    /// makes of it.
+    fn beside_cpu(
+        &self,
+        devices: &[Evidence],
+        challenge: &Challenge,
+    ) -> Result<(BTreeSet<BackendId>, Challenge)> {
+        let (mut present, mut cpu_challenge) = (BTreeSet::new(), *challenge);
+        for evidence in devices {
+            let backend = self.accepted.select(evidence.media_type())?;
+            self.fits(backend, evidence, Role::Device)?;
+            // A backend judges its devices together: what is split over items could be counted twice.
+            let id = backend.descriptor().id;
+            if !present.insert(id) {
+                let message = "expected one item of evidence for all devices of a backend, found two";
+                return Err(Error::new(ErrorKind::InconsistentEvidence, message).in_backend(id));
+            }
+            let committed = backend.cpu_challenge(evidence, challenge)?;
+            if committed != *challenge {
+                if cpu_challenge != *challenge {
+                    let message =
+                        "evidence of two backends that the CPU commits to, which it can of one alone";
+                    return Err(Error::new(ErrorKind::InconsistentEvidence, message).in_backend(id));
+                }
+                cpu_challenge = committed;
+            }
+        }
+        Ok((present, cpu_challenge))
+    }
+
     async fn verify_item(
         &self,
         evidence: &Evidence,
@@ -186,7 +246,20 @@ impl Verifier {
     ) -> Result<(&'static dyn AttestationBackend, VerifiedEvidence)> {
         let backend = self.accepted.select(evidence.media_type())?;
         let descriptor = backend.descriptor();
-        let role = if cpu.is_some() { Role::Device } else { Role::Cpu };
+        self.fits(backend, evidence, if cpu.is_some() { Role::Device } else { Role::Cpu })?;
+        let endorsements = self.endorsements(backend, evidence).await?;
+        let (anchors, policy) = self.of(descriptor.id)?;
+        let input = VerifyInput::new(evidence, challenge, &endorsements, anchors, policy, at, &self.limits)?;
+        let input = match cpu {
+            None => input,
+            Some(cpu) => input.beside(cpu),
+        };
+        Ok((backend, backend.verify(&input)?))
+    }
+
+    /// The Evidence stands where a backend of this role answers, and is not larger than what is read.
+    fn fits(&self, backend: &dyn AttestationBackend, evidence: &Evidence, role: Role) -> Result<()> {
+        let descriptor = backend.descriptor();
         if descriptor.role != role {
             return Err(Error::new(
                 ErrorKind::InconsistentEvidence,
@@ -202,14 +275,7 @@ impl Verifier {
             )
             .in_backend(descriptor.id));
         }
-        let endorsements = self.endorsements(backend, evidence).await?;
-        let (anchors, policy) = self.of(descriptor.id)?;
-        let input = VerifyInput::new(evidence, challenge, &endorsements, anchors, policy, at, &self.limits)?;
-        let input = match cpu {
-            None => input,
-            Some(cpu) => input.beside(cpu),
-        };
-        Ok((backend, backend.verify(&input)?))
+        Ok(())
     }
 
     /// Asks the backend what it needs, fetches it, and asks again with that, until it needs nothing new.
@@ -225,6 +291,14 @@ impl Verifier {
             requests.retain(|request| asked.insert(request.clone()));
             if requests.is_empty() {
                 break;
+            }
+            if asked.len() > self.limits.endorsements {
+                let message = format_args!(
+                    "evidence needs {} endorsements, at most {} are fetched",
+                    asked.len(),
+                    self.limits.endorsements
+                );
+                return Err(Error::new(ErrorKind::LimitExceeded, message).in_backend(backend.descriptor().id));
             }
             for request in &requests {
                 for endorsement in self.source.fetch(request).await? {
@@ -248,18 +322,25 @@ impl Verifier {
         &self,
         backend: &dyn AttestationBackend,
         verified: &VerifiedEvidence,
-    ) -> Result<Appraised> {
+        devices: &BTreeSet<BackendId>,
+        cpu: Option<&RuntimeBinding>,
+    ) -> Result<(Appraised, RuntimeBinding)> {
         let id = backend.descriptor().id;
         let (_, policy) = self.of(id)?;
         let input = BindInput::new(&self.policy.reference_values, policy);
-        let mut item = Appraised::new(verified, &backend.bind_runtime(verified, &input)?);
+        let input = match cpu {
+            None => input,
+            Some(cpu) => input.beside(cpu),
+        };
+        let binding = backend.bind_runtime(verified, &input)?;
+        let mut item = Appraised::new(verified, &binding);
         for cross_check in self.accepted.cross_checks(id) {
             let asked = item.ledger.record(cross_check.check().check, cross_check.ask(verified).await);
             let link = asked.map_err(|failed| failed.error.in_check(failed.check).in_backend(id))?;
             item.graph.push(link);
         }
-        appraise(&self.policy, verified.role(), &mut item)?;
-        Ok(item)
+        appraise(&self.policy, verified.role(), devices, &mut item)?;
+        Ok((item, binding))
     }
 
     fn of(&self, id: BackendId) -> Result<(&TrustAnchors, &BackendPolicy)> {

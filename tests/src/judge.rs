@@ -53,10 +53,15 @@ fn accept(backend: &dyn AttestationBackend, case: &Case, limits: &Limits) -> Res
         VerifyInput::new(&case.evidence, &case.challenge, &endorsements, anchors, &policy, case.at, limits)?;
     let input = match &case.cpu {
         None => input,
-        Some(cpu) => input.beside(cpu),
+        Some(cpu) => input.beside(&cpu.verified),
     };
     let verified = backend.verify(&input)?;
-    let binding = backend.bind_runtime(&verified, &BindInput::new(&case.reference_values, &policy))?;
+    let input = BindInput::new(&case.reference_values, &policy);
+    let input = match &case.cpu {
+        None => input,
+        Some(cpu) => input.beside(&cpu.binding),
+    };
+    let binding = backend.bind_runtime(&verified, &input)?;
     Ok(Accepted { verified, binding })
 }
 

@@ -10,7 +10,7 @@ mod subject;
 
 pub use checks::NamedCheck;
 pub use failure::{Failure, Outcome};
-pub use subject::{Case, Expect, Flip, Forgery, Given, Loose, Removal, Subject, Validity};
+pub use subject::{Case, Cpu, Expect, Flip, Forgery, Given, Loose, Removal, Subject, Validity};
 
 /// Runs one check: what each test of [`suite!`] does.
 ///

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use backend_api::{
-    AttestationBackend, Challenge, Endorsement, ErrorKind, Evidence, Field, ReferenceValues, Registration,
-    TrustAnchors, UnixTime, VerifiedEvidence,
+    AttestationBackend, Challenge, DeviceEvent, Endorsement, ErrorKind, Evidence, Field, ReferenceValues,
+    Registration, RuntimeBinding, TrustAnchors, UnixTime, VerifiedEvidence,
 };
 use serde_json::Value;
 
@@ -50,8 +50,8 @@ pub struct Case {
     pub policy: Value,
     /// What the relying party expects of the identity.
     pub reference_values: ReferenceValues,
-    /// The CPU's verified Evidence, for the case of a device.
-    pub cpu: Option<VerifiedEvidence>,
+    /// The CPU beside it, verified and bound, for the case of a device.
+    pub cpu: Option<Cpu>,
     /// The time of verification.
     pub at: UnixTime,
     /// When the case is accepted.
@@ -62,6 +62,17 @@ pub struct Case {
     pub claims: Vec<(&'static str, Value)>,
     /// Fields of the bound identity.
     pub identity: Vec<(Field, Vec<u8>)>,
+    /// What the guest measured of devices beside its CPU, where its binding says so.
+    pub device_event: Option<DeviceEvent>,
+}
+
+/// A CPU that was accepted, beside which a device is judged.
+#[derive(Debug, Clone)]
+pub struct Cpu {
+    /// Its verified Evidence.
+    pub verified: VerifiedEvidence,
+    /// Its identity.
+    pub binding: RuntimeBinding,
 }
 
 impl Case {
@@ -88,6 +99,7 @@ impl Case {
             loose: Vec::new(),
             claims: Vec::new(),
             identity: Vec::new(),
+            device_event: None,
         }
     }
 

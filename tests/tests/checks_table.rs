@@ -27,6 +27,12 @@ mod gcp {
     mod scene;
 }
 
+mod nvidia {
+    pub(crate) mod cases;
+    mod scene;
+    use super::tdx::payload as tdx_payload;
+}
+
 mod snp {
     pub(crate) mod cases;
     mod scene;
@@ -34,7 +40,7 @@ mod snp {
 
 mod tdx {
     pub(crate) mod cases;
-    mod payload;
+    pub(crate) mod payload;
     mod scene;
 }
 
@@ -46,8 +52,17 @@ use backend_api::{AttestationBackend, CheckInfo};
 const SNP_ELSEWHERE: &[(&str, &str)] =
     &[("csp-id", "a VLEK of another provider (`tests/tests/snp/vlek.rs`)")];
 
+/// A document that is no manifest is none of a device's, so that these fail where manifests are tried by themselves.
+const NVIDIA_ELSEWHERE: &[(&str, &str)] = &[
+    ("cpu-commitment", "a CPU of another payload, and of another challenge (`tests/tests/nvidia/copies.rs`)"),
+    ("rim-format", "many (`evidence/rim/tests`)"),
+    ("rim-certificates", "many (`evidence/rim/tests`)"),
+    ("rim-content", "many (`evidence/rim/tests`)"),
+];
+
 const APPRAISAL: &[(&str, &str)] = &[
     ("tcb-status", "a status that is not listed (`tests/tests/snp/appraisal.rs`)"),
+    ("required-devices", "devices left out (`tests/tests/nvidia/copies.rs`, `registry/src/appraisal.rs`)"),
     ("reference-values", "another image; a field that nothing binds (`tests/tests/snp/appraisal.rs`)"),
     ("asserted-links", "a link on the caller's word (`registry/src/appraisal.rs`)"),
     ("required-checks", "a check that was not performed (`tests/tests/snp/appraisal.rs`)"),
@@ -110,6 +125,8 @@ fn table() -> String {
     let azure = Section::of(&backend_azure::Azure::default(), azure.collect());
     let gcp = gcp::cases::all().map(|case| (case.check, case.defect));
     let gcp = Section::of(&backend_gcp::Gcp::default(), gcp.collect());
+    let nvidia = nvidia::cases::all().map(|case| (case.check, case.defect));
+    let nvidia = nvidia.chain(NVIDIA_ELSEWHERE.iter().copied());
     let appraisal = Section {
         title: "appraisal, for every backend",
         checks: registry::checks::ALL.iter().collect(),
@@ -122,6 +139,7 @@ fn table() -> String {
         azure.without(&[evidence_snp::checks::ALL, evidence_tdx::checks::ALL]),
         gcp.without(&[evidence_snp::checks::ALL, evidence_tdx::checks::ALL]),
         aws.without(&[evidence_snp::checks::ALL]),
+        Section::of(&backend_nvidia::Nvidia::default(), nvidia.collect()),
         appraisal,
     ] {
         section.write(&mut text);

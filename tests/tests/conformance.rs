@@ -30,6 +30,12 @@ mod gcp;
 mod gcp_forgeries;
 #[path = "gcp/payload.rs"]
 mod gcp_payload;
+#[path = "conformance/nvidia.rs"]
+mod nvidia;
+#[path = "nvidia/cpu.rs"]
+mod nvidia_cpu;
+#[path = "conformance/nvidia_forgeries.rs"]
+mod nvidia_forgeries;
 #[path = "conformance/tdx.rs"]
 mod tdx;
 #[path = "conformance/tdx_forgeries.rs"]
@@ -57,4 +63,8 @@ mod google {
 
 mod amazon {
     conformance::suite!(crate::aws::Aws);
+}
+
+mod devices {
+    conformance::suite!(crate::nvidia::Nvidia);
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
+use super::ImportNvidia;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Import {
     /// From a bare SEV-SNP report and its certificates.
@@ -16,6 +18,8 @@ pub(crate) enum Import {
     Gcp(Box<ImportGcp>),
     /// From what a confidential VM of AWS's hands out: its processor's report, and a document of its NitroTPM.
     Aws(ImportAws),
+    /// From what GPUs and switches of NVIDIA's report: beside the evidence of their CPU, which is in an envelope already.
+    Nvidia(ImportNvidia),
     /// From the JSON that the attesters of Confidential Containers write: Azure (SEV-SNP, TDX) and TDX.
     Coco(ImportCoco),
     /// From dstack's attestation of either platform: V0, V1 (binary or hex), the verifier's JSON request, or

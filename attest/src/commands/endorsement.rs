@@ -29,7 +29,8 @@ pub(crate) fn verify(args: &EndorsementVerify) -> Result<Answer> {
 
 fn verify_under(roots: &EndorsementRoots, args: &EndorsementVerify) -> Result<Answer> {
     let launch = launch(args)?;
-    let clock = args.at.as_deref().map_or(Ok(Clock::System), |at| verify::instant(at).map(Clock::Fixed))?;
+    let clock =
+        args.at.as_deref().map_or(Ok(Clock::System), |at| verify::instant("--at", at).map(Clock::Fixed))?;
     let at = clock.now()?;
     let mut candidates = Vec::new();
     for path in &args.root {

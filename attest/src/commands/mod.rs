@@ -9,6 +9,7 @@ mod guest;
 mod import;
 mod inspect;
 mod measure;
+mod rim;
 mod verify;
 
 use std::{
@@ -20,7 +21,7 @@ use std::{
 use backend_api::{Error, ErrorKind, Result};
 
 use crate::{
-    cli::{Command, Endorsement, Import, Measure},
+    cli::{Command, Endorsement, Import, Measure, Rim},
     output::Answer,
 };
 
@@ -35,10 +36,13 @@ pub(crate) fn run(command: &Command) -> Result<Answer> {
         Command::Import(Import::Azure(args)) => import::azure(args),
         Command::Import(Import::Gcp(args)) => import::gcp(args),
         Command::Import(Import::Aws(args)) => import::aws(args),
+        Command::Import(Import::Nvidia(args)) => import::nvidia(args),
         Command::Import(Import::Coco(args)) => import::coco(args),
         Command::Import(Import::Dstack(args)) => import::dstack(args),
         Command::Endorsement(Endorsement::Show(args)) => endorsement::show(args),
         Command::Endorsement(Endorsement::Verify(args)) => endorsement::verify(args),
+        Command::Rim(Rim::Show(args)) => rim::show(args),
+        Command::Rim(Rim::Verify(args)) => rim::verify(args),
         Command::Measure(Measure::Snp(args)) => measure::snp(args),
         Command::Measure(Measure::Tdx(args)) => measure::tdx(args),
         #[cfg(feature = "attester")]

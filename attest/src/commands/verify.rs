@@ -1,6 +1,6 @@
 //! `attest verify`.
 
-use std::{fmt::Write as _, sync::Arc, time::UNIX_EPOCH};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::UNIX_EPOCH};
 
 use backend_api::{
     Challenge, Descriptor, Error, ErrorKind, Field, Ledger, OfflineBundle, Outcome, Result, UnixTime,
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Answer> {
         false => error,
     })?;
     let challenge: Challenge = args.challenge.parse()?;
-    let clock = args.at.as_deref().map_or(Ok(Clock::System), |at| instant(at).map(Clock::Fixed))?;
+    let clock = args.at.as_deref().map_or(Ok(Clock::System), |at| instant("--at", at).map(Clock::Fixed))?;
     let policy = policy(args, &registry)?;
     let (endorsements, warnings) = endorsements::read(&args.endorsements)?;
     let source = Arc::new(OfflineBundle::new(endorsements));
@@ -53,11 +53,11 @@ pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output> {
     Ok(runtime.block_on(future))
 }
 
-/// A time as `--at` has it.
-pub(super) fn instant(at: &str) -> Result<UnixTime> {
+/// A time as the option has it.
+pub(super) fn instant(option: &str, at: &str) -> Result<UnixTime> {
     let time = humantime::parse_rfc3339(at).ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let time = time.ok_or_else(|| {
-        invalid(format!("--at is {at:?}, expected a time in UTC such as 2026-06-18T01:05:04Z"))
+        invalid(format!("{option} is {at:?}, expected a time in UTC such as 2026-06-18T01:05:04Z"))
     })?;
     Ok(UnixTime::since_unix_epoch(time))
 }
@@ -115,7 +115,8 @@ fn describe(item: &Appraised) -> String {
         ("advisories", if advisories.is_empty() { "none listed".to_owned() } else { advisories }),
         ("measurement", claims.measurement.clone()),
     ];
-    let details = claims.details.iter().map(|(claim, value)| [(*claim).to_owned(), plain(value)]);
+    // A device has no TCB status, and its measurements have been compared.
+    let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());
     let notes = item.notes.iter().map(|(subject, note)| [(*subject).to_owned(), note.clone()]);
     let links = item.graph.links().iter().map(|link| {
         let word = format!("on the word of {}", name(link.authority));
@@ -124,12 +125,45 @@ fn describe(item: &Appraised) -> String {
     [
         section("evidence", facts.map(|(fact, value)| [fact.to_owned(), value])),
         identity(item),
-        section("claims", details),
+        details(&claims.details),
         section("not covered", notes),
         ledger(&item.ledger),
         section("binding graph", links),
     ]
     .concat()
+}
+
+/// One row for each claim; a list of objects has a section for each of them.
+fn details(claims: &BTreeMap<&'static str, Value>) -> String {
+    let (lists, single): (Vec<_>, Vec<_>) = claims.iter().partition(|(_, value)| objects(value).is_some());
+    let mut text =
+        section("claims", single.into_iter().map(|(claim, value)| [(*claim).to_owned(), plain(value)]));
+    for (claim, value) in lists {
+        for (index, members) in objects(value).into_iter().flatten().enumerate() {
+            let members = members.as_object().into_iter().flatten();
+            let rows = members.map(|(key, value)| [key.clone(), brief(value)]);
+            text.push_str(&section(&format!("claims, {claim}: {index}"), rows));
+        }
+    }
+    text
+}
+
+/// The objects of a list of nothing else.
+fn objects(value: &Value) -> Option<&Vec<Value>> {
+    value.as_array().filter(|values| !values.is_empty() && values.iter().all(Value::is_object))
+}
+
+/// A claim about one of several things: what would fill the screen is counted.
+fn brief(value: &Value) -> String {
+    /// The most characters that people look at.
+    const LIMIT: usize = 400;
+    let (count, text) = match value {
+        Value::Array(values) if values.is_empty() => return "none".to_owned(),
+        Value::Array(values) => (values.len(), values.iter().map(plain).collect::<Vec<_>>().join(", ")),
+        Value::Object(members) => (members.len(), plain(value)),
+        other => return plain(other),
+    };
+    if text.len() > LIMIT { format!("{count} values, which --json shows") } else { text }
 }
 
 /// Every bound field with the lane that bound it.

@@ -58,6 +58,21 @@ fn the_demos_with_a_guest_run_to_their_end() {
     }
 }
 
+/// Devices are forged beside their CPU: nothing of them can be collected here.
+#[test]
+fn the_demo_of_devices_runs_to_its_end() {
+    let text = attest(["demo", "--backend", "tdx+nvidia"]).expect(0).text();
+    assert!(text.starts_with("SIMULATED: ") && !text.contains("DEVIATES"), "{text}");
+    assert!(text.ends_with(&summary(4, 29)), "{text}");
+    assert!(on_one_line(&text).contains("evidence is forged: nothing was extended"), "{text}");
+    let json = attest(["demo", "--backend", "tdx+nvidia", "--json"]).expect(0).json();
+    assert_eq!((&json["backend"], &json["collected"]), (&"tdx+nvidia".into(), &false.into()));
+    // Under Intel's roots, and under NVIDIA's beside a CPU under the lab's.
+    let checks = [&json["refused"][0]["check"], &json["refused"][1]["check"]];
+    assert_eq!(checks, ["root-pinned", "device-root-pinned"]);
+    assert_eq!(json["accepted"]["devices"][0]["claims"]["product"], "8 x GH100, 4 x LS_10");
+}
+
 /// Without a place for its files no machine starts.
 #[test]
 fn a_demo_without_a_guest_says_so() {

@@ -200,7 +200,7 @@ fn nothing_is_taken_where_nothing_is() {
     let collect = ["collect", "--guest-root", root, "--challenge", &challenge, "-o", "-"];
     attest(collect).complains(2, "no linked backend finds its platform");
     attest([&collect[..], &["--backend", "nonsense"]].concat())
-        .complains(2, "\"nonsense\" is not linked (linked: aws, azure, baremetal-snp, gcp, tdx)");
+        .complains(2, "\"nonsense\" is not linked (linked: aws, azure, baremetal-snp, gcp, nvidia, tdx)");
     attest([&collect[..], &["--allow", "nonsense"]].concat()).complains(2, "\"nonsense\" is not linked");
     attest(["detect", "--guest-root", &format!("{root}/missing")]).complains(2, "is not a folder");
     attest(["collect", "--challenge", "00", "-o", "-"]).complains(2, "expected 128 hex digits");

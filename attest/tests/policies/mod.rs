@@ -9,8 +9,10 @@ use crate::common::policies;
 
 /// A verifier of every backend.
 fn verifier(policy: AppraisalPolicy) -> Result<Verifier> {
-    let accepted =
-        Registry::linked().unwrap().accept(["aws", "azure", "baremetal-snp", "gcp", "tdx"]).unwrap();
+    let accepted = Registry::linked()
+        .unwrap()
+        .accept(["aws", "azure", "baremetal-snp", "gcp", "nvidia", "tdx"])
+        .unwrap();
     Verifier::new(accepted, Arc::new(OfflineBundle::default()), policy)
 }
 
@@ -88,6 +90,9 @@ fn every_key_has_an_example() {
     probe("[backend.aws.launch]", &["measurements", "images", "config", "phase"]);
     probe("[[backend.aws.launch.measurements]]", &["measurement", "firmware", "vcpus"]);
     probe("[[backend.aws.launch.images]]", &["os-image-hash", "pcrs"]);
+    probe("[backend.nvidia]", &["lanes", "device", "rim", "raw", "danger-accept-unreported-cc-mode"]);
+    probe("[backend.nvidia.device]", &["minimum-driver", "minimum-vbios", "danger-accept-no-fwid"]);
+    probe("[backend.nvidia.rim]", &["pinned-time", "danger-ignore-expiry"]);
     for field in backend_api::Field::ALL {
         assert!(examples.contains(&format!("\n{} = ", field.name())), "{} has no example", field.name());
     }

@@ -1,5 +1,4 @@
-//! The guest devices' ioctls: the only `unsafe` code of the workspace. The kernel reads and writes memory of
-//! ours here; each call says which.
+//! The guest devices' ioctls. The kernel reads and writes memory of ours here; each call says which.
 
 #![expect(unsafe_code, reason = "an ioctl is a protocol with a driver, which no type can express")]
 

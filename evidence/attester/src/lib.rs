@@ -9,6 +9,8 @@ pub mod http;
 mod io;
 mod ioctl;
 pub mod journal;
+#[cfg(feature = "nvml")]
+pub mod nvml;
 pub mod qgs;
 pub mod register;
 pub mod snp;

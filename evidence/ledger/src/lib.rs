@@ -199,6 +199,19 @@ impl Ledger {
         self.entries.extend(other.entries);
     }
 
+    /// One ledger for several things of which the checks of the longest were made, or those of them that concern the thing: a check
+    /// passed if it passed wherever it stands, and else was not performed for the first reason given.
+    pub fn common<'a>(ledgers: impl IntoIterator<Item = &'a Self>) -> Self {
+        let ledgers: Vec<&Self> = ledgers.into_iter().collect();
+        let longest = ledgers.iter().rev().max_by_key(|ledger| ledger.entries.len());
+        let entries = longest.into_iter().flat_map(|ledger| &ledger.entries).map(|entry| {
+            let mut outcomes = ledgers.iter().filter_map(|ledger| ledger.outcome(entry.check));
+            let gap = outcomes.find(|outcome| **outcome != Outcome::Passed);
+            Entry { check: entry.check, outcome: gap.unwrap_or(&entry.outcome).clone() }
+        });
+        Self { entries: entries.collect() }
+    }
+
     /// The entries in the order in which the checks were made.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -266,6 +279,30 @@ mod tests {
         assert!(ledger.passed(A));
         assert!(!ledger.passed(B));
         assert_eq!(ledger.gaps().collect::<Vec<_>>(), [(B, "no list given")]);
+    }
+
+    #[test]
+    fn what_is_common_passed_everywhere() {
+        let ledger = |a: bool, b: Option<&'static str>| {
+            let mut ledger = Ledger::default();
+            ledger.require(A, a, || ()).unwrap();
+            match b {
+                None => ledger.require(B, true, || ()).unwrap(),
+                Some(reason) => ledger.not_performed(B, reason),
+            }
+            ledger
+        };
+        let (passed, first, second) =
+            (ledger(true, None), ledger(true, Some("one")), ledger(true, Some("two")));
+        assert_eq!(Ledger::common([&passed, &passed]), passed);
+        assert_eq!(Ledger::common([&passed, &first, &second]), first);
+        assert_eq!(Ledger::common([&second, &passed, &first]), second);
+        // What does not concern one of them is the others' to pass.
+        let mut short = Ledger::default();
+        short.require(A, true, || ()).unwrap();
+        assert_eq!(Ledger::common([&short, &passed]), passed);
+        assert_eq!(Ledger::common([&short, &first]), first);
+        assert_eq!(Ledger::common([]), Ledger::default());
     }
 
     #[test]

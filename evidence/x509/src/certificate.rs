@@ -81,11 +81,13 @@ pub struct Certificate {
     subject: String,
     issuer: String,
     subject_der: Vec<u8>,
+    issuer_der: Vec<u8>,
     serial: Vec<u8>,
     window: Window,
     public_key: Vec<u8>,
     spki_sha256: [u8; 32],
     extensions: Vec<(ObjectIdentifier, Vec<u8>)>,
+    critical: Vec<ObjectIdentifier>,
 }
 
 impl Certificate {
@@ -102,6 +104,7 @@ impl Certificate {
         let parsed = x509_cert::Certificate::from_der(der).map_err(malformed)?;
         let tbs = parsed.tbs_certificate();
         let mut extensions: Vec<(ObjectIdentifier, Vec<u8>)> = Vec::new();
+        let mut critical = Vec::new();
         for extension in tbs.extensions().into_iter().flatten() {
             if extensions.len() == MAX_EXTENSIONS {
                 return Err(CertificateError::TooManyExtensions { limit: MAX_EXTENSIONS });
@@ -110,6 +113,9 @@ impl Certificate {
                 return Err(CertificateError::DuplicateExtension(extension.extn_id.to_string()));
             }
             extensions.push((extension.extn_id, extension.extn_value.as_bytes().to_vec()));
+            if extension.critical {
+                critical.push(extension.extn_id);
+            }
         }
         let spki = tbs.subject_public_key_info();
         let spki_der = spki.to_der().map_err(malformed)?;
@@ -123,6 +129,7 @@ impl Certificate {
             subject: common_name(tbs.subject()).unwrap_or_default(),
             issuer: common_name(tbs.issuer()).unwrap_or_default(),
             subject_der: tbs.subject().to_der().map_err(malformed)?,
+            issuer_der: tbs.issuer().to_der().map_err(malformed)?,
             serial: tbs.serial_number().as_bytes().to_vec(),
             window: Window {
                 not_before: seconds(tbs.validity().not_before),
@@ -131,6 +138,7 @@ impl Certificate {
             public_key,
             spki_sha256: sha256(&spki_der),
             extensions,
+            critical,
         })
     }
 
@@ -182,7 +190,7 @@ impl Certificate {
         &self.issuer
     }
 
-    /// The serial number: big-endian, without leading zeros.
+    /// The serial number as DER has it: big-endian and as short as can be, with a zero byte first where the highest bit would be set.
     pub fn serial(&self) -> &[u8] {
         &self.serial
     }
@@ -249,6 +257,16 @@ impl Certificate {
     /// The subject as a DER Name.
     pub(crate) fn subject_der(&self) -> &[u8] {
         &self.subject_der
+    }
+
+    /// The issuer as a DER Name.
+    pub(crate) fn issuer_der(&self) -> &[u8] {
+        &self.issuer_der
+    }
+
+    /// The extensions that are critical: whoever does not know one of them may not use the certificate (RFC 5280 §4.2).
+    pub(crate) fn critical_extensions(&self) -> &[ObjectIdentifier] {
+        &self.critical
     }
 }
 

@@ -4,6 +4,7 @@ mod algorithm;
 mod anchors;
 mod certificate;
 mod error;
+mod ocsp;
 mod path;
 mod revocation;
 mod signed;
@@ -17,7 +18,11 @@ pub use algorithm::{
 };
 pub use anchors::{Anchors, Pin};
 pub use certificate::{Certificate, MAX_CERTIFICATE, MAX_PEM, Moment, Window};
-pub use error::{CertificateError, PathError, RevocationListError};
+pub use error::{CertificateError, OcspError, PathError, ResponderError, RevocationListError};
+pub use ocsp::{
+    CertificateStatus, MAX_OCSP_RESPONSE, OcspMessage, OcspResponse, ResponderStatus, RevocationReason,
+    ocsp_get_path, ocsp_request,
+};
 pub use path::{Path, Purpose, find_path, verify_path, verify_validity};
 pub use pki_types::{SignatureVerificationAlgorithm, UnixTime};
 pub use revocation::{MAX_REVOCATION_LIST, RevocationList};

@@ -92,7 +92,7 @@ impl RevocationList {
         self.window
     }
 
-    /// Whether the certificate with this serial number (big-endian, without leading zeros) is revoked.
+    /// Whether the certificate with this serial number (as [`Certificate::serial`] gives it) is revoked.
     pub fn revokes(&self, serial: &[u8]) -> bool {
         self.serials.iter().any(|revoked| revoked == serial)
     }

@@ -1,3 +1,5 @@
+mod ocsp;
+
 use std::path::PathBuf;
 
 use super::*;

@@ -6,6 +6,8 @@ mod azure;
 mod dstack;
 mod google;
 mod intel;
+mod nvidia;
+mod ocsp;
 
 use std::{
     env, fs, io,
@@ -42,20 +44,25 @@ fn main() -> io::Result<()> {
         ("gcp_payload", google::payloads()),
         ("hcl_report", azure::hcl_reports()),
         ("nitro_document", aws::documents()),
+        ("nvidia_payload", nvidia::payloads()),
+        ("ocsp_response", ocsp::responses()),
         ("ovmf", amd::firmware()),
         ("policy", policies()),
         ("quote", intel::quotes()),
         ("report", amd::reports()),
         ("revocation_list", [amd::revocation_lists(), intel::revocation_lists(&td)].concat()),
+        ("rim", nvidia::rims()),
         ("runtime_data", azure::runtime_data()),
         ("runtime_log", intel::runtime_logs(&td)),
         ("snp_payload", amd::payloads(&guest)),
+        ("spdm_report", nvidia::reports()),
         ("tdx_collateral", intel::collateral(&td)),
         ("tdx_guest", intel::surroundings(&td)),
         ("tdx_launch", intel::launches(&td)),
         ("tdx_payload", intel::payloads(&td)),
         ("tpms_attest", azure::quotes()),
         ("tpmt_public", azure::publics()),
+        ("xml_c14n", nvidia::documents()),
     ] {
         write(&root.join(target), seeds)?;
     }

@@ -75,7 +75,7 @@ fn input<'a>(
     let Case { evidence, challenge, trust_anchors, at, cpu, .. } = case;
     let limits = Limits::default();
     let input = VerifyInput::new(evidence, challenge, endorsements, trust_anchors, policy, *at, &limits)?;
-    Ok(cpu.as_ref().map_or(input, |cpu| input.beside(cpu)))
+    Ok(cpu.as_ref().map_or(input, |cpu| input.beside(&cpu.verified)))
 }
 
 fn strange(input: &VerifyInput<'_>) -> Result<VerifiedEvidence> {

@@ -48,6 +48,8 @@ pub fn golden_cases_are_accepted(subject: &dyn Subject) -> Outcome {
             let found = claims.pointer(pointer);
             ensure!(found == Some(expected), "{name}: claim {pointer} is {found:?}, expected {expected}");
         }
+        let (found, expected) = (accepted.binding.device_event(), case.device_event.as_ref());
+        ensure!(found == expected, "{name}: of devices was measured {found:?}, expected {expected:?}");
         for (field, expected) in &case.identity {
             let found = accepted.binding.identity().get(*field);
             ensure!(

@@ -3,14 +3,15 @@
 use std::{fs, ops::Range, path::Path, sync::LazyLock};
 
 use backend_api::{
-    Challenge, Endorsement, EndorsementKind, ErrorKind, Evidence, Field, MediaType, Registration,
-    TrustAnchors,
+    Authority, Challenge, DeviceEvent, Endorsement, EndorsementKind, ErrorKind, Evidence, Field, MediaType,
+    Registration, TrustAnchors,
 };
 use backend_aws::{AwsEvidence, Profile, REGISTRATION, media_type};
 use conformance::{Case, Flip, Forgery, Given, Loose, Subject, Validity};
 use evidence_x509::Certificate;
 use lab::{
     aws::{Guest, Instance},
+    events::measure_devices,
     time::utc_day,
 };
 use serde_json::{Value, json};
@@ -125,12 +126,14 @@ pub(crate) fn endorsements(guest: &Guest) -> Vec<Given> {
 
 /// Everything that a guest sends in our own profile.
 fn whole_guest() -> Case {
-    let guest = Guest::new();
+    let mut guest = Guest::new();
+    measure_devices(&mut guest.events, b"devices");
     let mut case = case_of("SEV-SNP and NitroTPM", &guest, Profile::V1, &payload(&guest, &challenge()));
     case.identity = identity(&guest);
     // SHA-256 of the instance's id (Python's hashlib).
     let device = hex::decode("3fd877f97c0275a59f1e4cb0443964c2eda7910ed8c559a8d7f3cc3141ee1198").unwrap();
     case.identity.push((Field::DeviceId, device));
+    case.device_event = Some(DeviceEvent::new(b"devices".to_vec(), "PCR14", Authority::ProviderVtpm));
     case
 }
 

@@ -3,8 +3,8 @@
 use std::{fs, ops::Range, path::Path, sync::LazyLock};
 
 use backend_api::{
-    Challenge, Endorsement, EndorsementKind, ErrorKind, Evidence, Field, MediaType, Registration,
-    TrustAnchors,
+    Authority, Challenge, DeviceEvent, Endorsement, EndorsementKind, ErrorKind, Evidence, Field, MediaType,
+    Registration, TrustAnchors,
 };
 use backend_azure::{AzureEvidence, Profile, REGISTRATION, Tee, media_type};
 use conformance::{Case, Flip, Forgery, Given, Loose, Subject, Validity};
@@ -12,6 +12,7 @@ use evidence_tpm::Signature;
 use evidence_x509::Certificate;
 use lab::{
     azure::{Guest, guest},
+    events::measure_devices,
     time::utc_day,
     tpm::SelectionSpec,
 };
@@ -43,8 +44,8 @@ impl Subject for Azure {
     fn golden(&self) -> Vec<Case> {
         static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
             let mut cases = vec![
-                whole_guest(&Guest::snp(), "SEV-SNP"),
-                whole_guest(&Guest::tdx(), "TDX"),
+                whole_guest(Guest::snp(), "SEV-SNP"),
+                whole_guest(Guest::tdx(), "TDX"),
                 coco(Guest::snp(), Tee::Snp),
                 coco(Guest::tdx(), Tee::Tdx),
                 raw(Guest::snp(), Tee::Snp),
@@ -165,9 +166,11 @@ pub(crate) fn endorsements(guest: &Guest) -> Vec<Given> {
 }
 
 /// Everything that a guest sends in our own profile.
-fn whole_guest(guest: &Guest, name: &str) -> Case {
-    let evidence = payload(guest, &challenge());
-    let mut case = case_of(name, guest, Profile::V1, &evidence);
+fn whole_guest(mut guest: Guest, name: &str) -> Case {
+    measure_devices(&mut guest.events, b"devices");
+    let evidence = payload(&guest, &challenge());
+    let mut case = case_of(name, &guest, Profile::V1, &evidence);
+    case.device_event = Some(DeviceEvent::new(b"devices".to_vec(), "PCR14", Authority::TeeVtpm));
     let payload = |name: &str| guest.events.iter().find(|event| event.name == name).unwrap().payload.clone();
     case.identity = vec![
         (Field::OsImageHash, vec![0x1A; 32]),

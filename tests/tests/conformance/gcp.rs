@@ -3,12 +3,13 @@
 use std::{ops::Range, sync::LazyLock};
 
 use backend_api::{
-    Challenge, Endorsement, EndorsementKind, ErrorKind, Evidence, Field, MediaType, Registration,
-    TrustAnchors,
+    Authority, Challenge, DeviceEvent, Endorsement, EndorsementKind, ErrorKind, Evidence, Field, MediaType,
+    Registration, TrustAnchors,
 };
 use backend_gcp::{GcpEvidence, Profile, REGISTRATION, Tee, media_type};
 use conformance::{Case, Flip, Forgery, Given, Loose, Subject, Validity};
 use lab::{
+    events::measure_devices,
     google::{EndorsementAuthority, Guest, guest},
     time::utc_day,
     tpm::SelectionSpec,
@@ -36,8 +37,8 @@ impl Subject for Google {
     fn golden(&self) -> Vec<Case> {
         static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
             vec![
-                whole_guest(&Guest::snp(), "SEV-SNP"),
-                whole_guest(&Guest::tdx(), "TDX"),
+                whole_guest(Guest::snp(), "SEV-SNP"),
+                whole_guest(Guest::tdx(), "TDX"),
                 dstack(&Guest::tdx()),
                 raw(Guest::snp()),
                 raw(Guest::tdx()),
@@ -142,9 +143,15 @@ fn identity(guest: &Guest) -> Vec<(Field, Vec<u8>)> {
 }
 
 /// Everything that a guest sends in our own profile.
-fn whole_guest(guest: &Guest, name: &str) -> Case {
-    let mut case = case_of(name, guest, Profile::V1, &payload(guest, &challenge()));
-    case.identity = identity(guest);
+fn whole_guest(mut guest: Guest, name: &str) -> Case {
+    measure_devices(&mut guest.events, b"devices");
+    let mut case = case_of(name, &guest, Profile::V1, &payload(&guest, &challenge()));
+    case.identity = identity(&guest);
+    let (register, word) = match tee(&guest) {
+        Tee::Snp => ("PCR14", Authority::ProviderVtpm),
+        Tee::Tdx => ("RTMR3", Authority::TeeHardware),
+    };
+    case.device_event = Some(DeviceEvent::new(b"devices".to_vec(), register, word));
     case
 }
 

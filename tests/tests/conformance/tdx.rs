@@ -3,8 +3,8 @@
 use std::{fs, ops::Range, path::Path, sync::LazyLock};
 
 use backend_api::{
-    Challenge, Endorsement, EndorsementKind, ErrorKind, Evidence, Field, MediaType, Registration,
-    TrustAnchors,
+    Authority, Challenge, DeviceEvent, Endorsement, EndorsementKind, ErrorKind, Evidence, Field, MediaType,
+    Registration, TrustAnchors,
 };
 use backend_tdx::{BootLog, MEDIA_TYPE, REGISTRATION, TdxEvidence};
 use conformance::{Case, Flip, Forgery, Given, Loose, Subject, Validity};
@@ -12,6 +12,7 @@ use evidence_dstack::wire::Attestation;
 use evidence_tdx::Quote;
 use evidence_x509::{Certificate, RevocationList};
 use lab::{
+    events::measure_devices,
     intel::{BodyType, ConfigId, TdGuest},
     time::utc_day,
 };
@@ -103,9 +104,12 @@ pub(crate) fn given(kind: EndorsementKind, bytes: Vec<u8>) -> Given {
 
 /// Version 4, with launch inputs and dstack's log, as dstack runs it.
 pub(crate) fn whole_guest() -> Case {
-    let guest = TdGuest::new();
+    let mut guest = TdGuest::new();
+    measure_devices(&mut guest.launch.events, b"devices");
+    guest.seal_events();
     let evidence = payload(&guest, guest.quote_for(&challenge()));
     let mut case = case_of("version 4, all in one", &guest, &evidence);
+    case.device_event = Some(DeviceEvent::new(b"devices".to_vec(), "RTMR3", Authority::TeeHardware));
     case.identity.push((Field::OsImageHash, guest.launch.os_image_hash().to_vec()));
     case.identity.push((Field::AppId, guest.launch.clone().event("app-id").payload.clone()));
     case.loose.push(checksum_file(&case, &guest.launch.checksum_file));

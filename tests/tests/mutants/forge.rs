@@ -1,10 +1,10 @@
 //! Evidence of the example platform, sound and with one defect.
 
 use backend_api::{
-    Challenge, Endorsement, EndorsementKind, ErrorKind, Evidence, Limits, MediaType, Registration, Role,
-    TrustAnchor, TrustAnchors, VerifiedEvidence, VerifyInput,
+    BindInput, Challenge, Endorsement, EndorsementKind, ErrorKind, Evidence, Limits, MediaType, Registration,
+    Role, TrustAnchor, TrustAnchors, VerifyInput,
 };
-use conformance::{Case, Forgery, Given, Subject, Validity};
+use conformance::{Case, Cpu, Forgery, Given, Subject, Validity};
 use serde_json::json;
 
 use crate::platform::{ROOT, key, public, signed, spki_sha256};
@@ -72,16 +72,18 @@ impl Subjected {
     }
 }
 
-/// The CPU beside which devices are verified: a sound backend's.
-fn verified_cpu() -> VerifiedEvidence {
+/// The CPU beside which devices are judged: a sound backend's.
+fn verified_cpu() -> Cpu {
     let backend = crate::sound::REGISTRATION.backend;
     let case = Subjected(&crate::sound::REGISTRATION).case("CPU", 1);
     let endorsements = case.endorsements.iter().map(|given| given.endorsement.clone()).collect();
     let policy = backend.policy(&case.policy).unwrap();
     let limits = Limits::default();
-    let Case { evidence, challenge, trust_anchors, at, .. } = &case;
+    let Case { evidence, challenge, trust_anchors, at, reference_values, .. } = &case;
     let input = VerifyInput::new(evidence, challenge, &endorsements, trust_anchors, &policy, *at, &limits);
-    backend.verify(&input.unwrap()).unwrap()
+    let verified = backend.verify(&input.unwrap()).unwrap();
+    let binding = backend.bind_runtime(&verified, &BindInput::new(reference_values, &policy)).unwrap();
+    Cpu { verified, binding }
 }
 
 fn certificate(root: &aws_lc_rs::signature::Ed25519KeyPair) -> Endorsement {

@@ -5,6 +5,7 @@ mod azure;
 #[cfg(feature = "attester")]
 mod collected;
 mod gcp;
+mod nvidia;
 mod refusal;
 mod snp;
 mod tdx;
@@ -17,7 +18,7 @@ use backend_api::{
     TrustAnchors, UnixTime,
 };
 use lab::events::Event;
-use registry::{AppraisalPolicy, AttestationResult, Clock, Registry, Verifier};
+use registry::{AppraisalPolicy, Appraised, AttestationResult, Clock, Registry, Verifier};
 use serde_json::json;
 
 use super::verify::{block_on, identity};
@@ -38,14 +39,26 @@ const OTHER_CHALLENGE: [u8; 64] = [0x2b; 64];
 /// Everything that one verification starts from.
 struct Trial {
     evidence: Evidence,
+    /// Of the devices beside it.
+    devices: Vec<Evidence>,
     challenge: [u8; 64],
     endorsements: Endorsements,
 }
 
+/// Whose evidence of one kind the lab forges.
+struct Vendor {
+    backend: BackendId,
+    name: &'static str,
+    /// The lab's own roots.
+    anchors: TrustAnchors,
+    /// The check that stands between the lab and the vendor's roots.
+    foreign_check: &'static str,
+}
+
 /// A guest, and everything that is tried with its evidence.
 struct Story {
-    backend: BackendId,
-    vendor: &'static str,
+    /// The CPU's, then those of its devices.
+    vendors: Vec<Vendor>,
     /// The relying party's policy, TOML.
     policy: String,
     /// What the lab made, and its facts.
@@ -56,10 +69,6 @@ struct Story {
     acceptance: String,
     /// Facts of the guest that the verdict must have found by itself.
     expected: Vec<(&'static str, String)>,
-    /// The lab's own roots.
-    anchors: TrustAnchors,
-    /// The check that stands between the lab and the vendor's roots.
-    foreign_check: &'static str,
     undamaged: Trial,
     /// Changed copies that must be accepted, with the identity that they have in common.
     accepted: Vec<(&'static str, Trial)>,
@@ -75,36 +84,42 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Answer> {
         DemoBackend::BaremetalSnp => show(&snp::story()),
         DemoBackend::Gcp => show(&gcp::story()?),
         DemoBackend::Tdx => show(&tdx::story()?),
+        DemoBackend::TdxNvidia => show(&nvidia::story()),
     }
 }
 
 fn show(story: &Story) -> Result<Answer> {
-    let vendor = story.vendor;
-    let foreign = story.judge(&story.undamaged, None)?;
-    let foreign = Refusal::new(format!("judged under {vendor}'s roots"), story.foreign_check, &foreign);
-    let verdict = story.judge(&story.undamaged, Some(&story.anchors))?;
+    let mut foreign = Vec::with_capacity(story.vendors.len());
+    for (index, vendor) in story.vendors.iter().enumerate() {
+        // The evidence before this vendor's is accepted under the lab's roots.
+        let verdict = story.judge(&story.undamaged, index)?;
+        let roots = format!("judged under {}'s roots", vendor.name);
+        foreign.push(Refusal::new(roots, vendor.foreign_check, &verdict));
+    }
+    let all = story.vendors.len();
+    let verdict = story.judge(&story.undamaged, all)?;
     let mut variants = Vec::with_capacity(story.accepted.len());
     for (change, trial) in &story.accepted {
-        let other = story.judge(trial, Some(&story.anchors))?;
+        let other = story.judge(trial, all)?;
         variants.push((*change, same_application(&verdict, &other)));
     }
     let mut refusals = Vec::with_capacity(story.refused.len());
     for (change, expected, trial) in &story.refused {
-        let verdict = story.judge(trial, Some(&story.anchors))?;
+        let verdict = story.judge(trial, all)?;
         refusals.push(Refusal::new((*change).to_owned(), expected, &verdict));
     }
 
     let mut text = introduction(story);
     // Writing to memory does not fail.
-    let _ = write!(
-        text,
-        "\n{}",
-        step(2, &format!("Under {vendor}'s roots it is refused, as any forgery must be."))
-    );
-    text.push_str(&table([
-        ["refused by".to_owned(), foreign.found().to_owned()],
-        ["because".to_owned(), foreign.message().to_owned()],
-    ]));
+    let vendors = story.each(" or ", |vendor| format!("{}'s", vendor.name));
+    let refused = step(2, &format!("Under {vendors} roots it is refused, as any forgery must be."));
+    let _ = write!(text, "\n{refused}");
+    for refusal in &foreign {
+        text.push_str(&table([
+            ["refused by".to_owned(), refusal.found().to_owned()],
+            ["because".to_owned(), refusal.message().to_owned()],
+        ]));
+    }
     text.push_str(&acceptance(story, &verdict));
     text.push_str(&section(
         "changed, and accepted as the same application",
@@ -118,7 +133,7 @@ fn show(story: &Story) -> Result<Answer> {
     let _ = write!(text, "\n{changes}");
     text.push_str(&section("changed, failed check, and why", refusals.iter().map(Refusal::row)));
 
-    refusals.insert(0, foreign);
+    refusals.splice(0..0, foreign);
     let to_accept = variants.len().saturating_add(1);
     let accepted = variants
         .iter()
@@ -138,7 +153,7 @@ fn show(story: &Story) -> Result<Answer> {
     let _ = writeln!(text, "\n{summary}");
     let json = json!({
         "simulated": true,
-        "backend": story.backend,
+        "backend": story.each("+", |vendor| vendor.backend.to_string()),
         "collected": story.collected,
         "complete": complete,
         "summary": summary,
@@ -153,24 +168,29 @@ fn show(story: &Story) -> Result<Answer> {
 }
 
 impl Story {
-    /// The verdict, under other roots than the vendor's if some are given. The outer error is that there is
-    /// none.
-    fn judge(&self, trial: &Trial, anchors: Option<&TrustAnchors>) -> Result<Result<AttestationResult>> {
+    /// The verdict, under the lab's roots for the first `labs` of the vendors, and the others' own. The outer error is that there is none.
+    fn judge(&self, trial: &Trial, labs: usize) -> Result<Result<AttestationResult>> {
         let at = UnixTime::since_unix_epoch(Duration::from_secs(lab::time::utc_day(2026, 6, 1)));
-        let accepted = Registry::linked()?.accept([self.backend.as_str()])?;
+        let accepted =
+            Registry::linked()?.accept(self.vendors.iter().map(|vendor| vendor.backend.as_str()))?;
         let source = Arc::new(OfflineBundle::new(trial.endorsements.clone()));
         let policy = AppraisalPolicy::from_toml(&self.policy)?;
         let mut verifier = Verifier::new(accepted, source, policy)?.with_clock(Clock::Fixed(at));
-        if let Some(anchors) = anchors {
-            verifier = verifier.danger_replace_trust_anchors(self.backend, anchors.clone())?;
+        for Vendor { backend, anchors, .. } in self.vendors.iter().take(labs) {
+            verifier = verifier.danger_replace_trust_anchors(*backend, anchors.clone())?;
         }
         block_on(verifier.verify(&trial.envelope(), &Challenge::new(trial.challenge)))
+    }
+
+    /// Something of each vendor.
+    fn each(&self, between: &str, of: impl Fn(&Vendor) -> String) -> String {
+        self.vendors.iter().map(of).collect::<Vec<_>>().join(between)
     }
 }
 
 impl Trial {
     fn envelope(&self) -> Vec<u8> {
-        Envelope::of_cpu(self.evidence.clone()).encode_cbor()
+        Envelope { cpu: self.evidence.clone(), devices: self.devices.clone() }.encode_cbor()
     }
 }
 
@@ -207,17 +227,20 @@ fn same_application(
 fn introduction(story: &Story) -> String {
     let (made, facts) = &story.introduction;
     let trial = &story.undamaged;
+    let kinds: Vec<&str> =
+        [&trial.evidence].into_iter().chain(&trial.devices).map(|item| item.media_type().as_str()).collect();
+    let kinds = kinds.join(" + ");
     let own = facts.iter().map(|(fact, value)| [(*fact).to_owned(), shortened(value)]);
     let common = [
         ("challenge", format!("{} (64 bytes)", shortened(&hex::encode(trial.challenge)))),
-        ("evidence", format!("{} bytes, {}", trial.envelope().len(), trial.evidence.media_type())),
+        ("evidence", format!("{} bytes, {kinds}", trial.envelope().len())),
     ];
     let rows = own.chain(common.map(|(fact, value)| [fact.to_owned(), value]));
     format!(
         "SIMULATED: no hardware takes part. The lab plays {} and the guest with public test keys, so that \
          what follows\nsays nothing about any real machine; the code that judges is the one that judges real \
          evidence.\n\n{}{}",
-        story.vendor,
+        story.each(", ", |vendor| vendor.name.to_owned()),
         step(1, made),
         table(rows)
     )
@@ -236,24 +259,30 @@ fn acceptance(story: &Story, verdict: &Result<AttestationResult>) -> String {
         }
         Ok(result) => {
             let item = &result.cpu;
-            let gaps = item.ledger.gaps().count();
-            let passed = item.ledger.entries().len().saturating_sub(gaps);
             let expected = story.expected.iter().map(|(fact, value)| [(*fact).to_owned(), value.clone()]);
             let rows = [
                 ("measurement, reported", item.claims.measurement.clone()),
                 ("tcb status", item.claims.tcb_status.clone()),
-                (
-                    "checks",
-                    format!(
-                        "{passed} passed, {gaps} not performed, each for the reason that the ledger gives"
-                    ),
-                ),
+                ("checks", counted(item)),
             ];
             text.push_str(&table(expected.chain(rows.map(|(fact, value)| [fact.to_owned(), value]))));
             text.push_str(&identity(item));
+            for device in &result.devices {
+                let notes = device.notes.iter().map(|(subject, note)| [(*subject).to_owned(), note.clone()]);
+                let rows = [["devices", &device.claims.product], ["checks", &counted(device)]];
+                text.push('\n');
+                text.push_str(&table(rows.map(|row| row.map(str::to_owned)).into_iter().chain(notes)));
+                text.push_str(&identity(device));
+            }
         }
     }
     text
+}
+
+fn counted(item: &Appraised) -> String {
+    let gaps = item.ledger.gaps().count();
+    let passed = item.ledger.entries().len().saturating_sub(gaps);
+    format!("{passed} passed, {gaps} not performed, each for the reason that the ledger gives")
 }
 
 /// A numbered step, in lines of at most 108 characters.

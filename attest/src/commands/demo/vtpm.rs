@@ -42,6 +42,7 @@ impl<E> Draft<E> {
         let endorsement = |(kind, bytes): &(EndorsementKind, Vec<u8>)| Endorsement::new(*kind, bytes.clone());
         Trial {
             evidence: Evidence::new(media_type, encode(&self.evidence)),
+            devices: Vec::new(),
             challenge: self.challenge,
             endorsements: self.endorsements.iter().map(endorsement).collect(),
         }

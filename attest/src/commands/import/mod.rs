@@ -4,6 +4,7 @@ mod aws;
 mod azure;
 mod coco;
 mod gcp;
+mod nvidia;
 mod snp;
 mod tdx;
 mod vtpm;
@@ -26,6 +27,7 @@ pub(crate) use aws::run as aws;
 pub(crate) use azure::run as azure;
 pub(crate) use coco::run as coco;
 pub(crate) use gcp::run as gcp;
+pub(crate) use nvidia::run as nvidia;
 pub(crate) use snp::run as snp;
 pub(crate) use tdx::run as tdx;
 
@@ -96,10 +98,24 @@ fn from_hex(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Imported {
-    /// Writes the envelope, once it is sure that it can be read again.
+    /// Writes an envelope of a CPU.
     fn write(self, target: &Target) -> Result<Answer> {
+        self.write_in(Envelope::of_cpu, target)
+    }
+
+    /// Writes the envelope `beside`, with these devices behind those that it has.
+    fn write_beside(self, mut beside: Envelope, target: &Target) -> Result<Answer> {
+        let around = |devices| {
+            beside.devices.push(devices);
+            beside
+        };
+        self.write_in(around, target)
+    }
+
+    /// Writes the envelope, once it is sure that it can be read again.
+    fn write_in(self, around: impl FnOnce(Evidence) -> Envelope, target: &Target) -> Result<Answer> {
         let Self { media_type, payload, facts } = self;
-        let envelope = Envelope::of_cpu(Evidence::new(media_type.clone(), payload));
+        let envelope = around(Evidence::new(media_type.clone(), payload));
         let bytes = files::envelope_bytes(&envelope, target.json_envelope)?;
         if files::is_standard_stream(&target.output) {
             return Ok(Answer::bytes(bytes));

@@ -11,7 +11,7 @@ use lab::aws::{Guest, guest::Parts};
 #[cfg(not(feature = "attester"))]
 use super::vtpm::NO_ATTESTER;
 use super::{
-    CHALLENGE, Story, Trial,
+    CHALLENGE, Story, Trial, Vendor,
     vtpm::{Draft, Lived, logged, names},
 };
 use changes::CHANGES;
@@ -80,8 +80,12 @@ pub(super) fn story() -> Result<Story> {
     let image = "1a".repeat(32);
     let pcr = |pcr| hex::encode(guest.pcr(pcr));
     Ok(Story {
-        backend: ID,
-        vendor: "AWS",
+        vendors: vec![Vendor {
+            backend: ID,
+            name: "AWS",
+            anchors: guest.pins().into_iter().collect(),
+            foreign_check: "nitro-root-pinned",
+        }],
         policy: policy(&guest, &image),
         introduction: (
             format!(
@@ -103,8 +107,6 @@ pub(super) fn story() -> Result<Story> {
                      PCR14 is replayed from the events."
             .to_owned(),
         expected: vec![("measurement, launched", hex::encode(guest.report.measurement))],
-        anchors: guest.pins().into_iter().collect(),
-        foreign_check: "nitro-root-pinned",
         accepted: accepted.collect(),
         refused: changed.collect(),
         undamaged: seal(&undamaged),

@@ -11,7 +11,7 @@ use lab::azure::Guest;
 #[cfg(not(feature = "attester"))]
 use super::vtpm::NO_ATTESTER;
 use super::{
-    CHALLENGE, Story, Trial,
+    CHALLENGE, Story, Trial, Vendor,
     vtpm::{Draft, Lived, logged, names},
 };
 use changes::CHANGES;
@@ -73,8 +73,12 @@ pub(super) fn story() -> Result<Story> {
     let image = "1a".repeat(32);
     let lines = [2, 4, 7, 9, 11].map(|register| format!("{register} = [\"{}\"]\n", pcr(register)));
     Ok(Story {
-        backend: ID,
-        vendor: "AMD",
+        vendors: vec![Vendor {
+            backend: ID,
+            name: "AMD",
+            anchors: guest.pins().into_iter().collect(),
+            foreign_check: "chain-signatures",
+        }],
         policy: format!(
             "version = 1\n[[backend.azure.launch.images]]\nos-image-hash = \"{image}\"\n\
              [backend.azure.launch.images.pcrs]\n{}",
@@ -99,8 +103,6 @@ pub(super) fn story() -> Result<Story> {
                      the events."
             .to_owned(),
         expected: vec![("measurement, of the paravisor", "a2".repeat(48))],
-        anchors: guest.pins().into_iter().collect(),
-        foreign_check: "chain-signatures",
         accepted: accepted.collect(),
         refused: changed.collect(),
         undamaged: seal(&undamaged),

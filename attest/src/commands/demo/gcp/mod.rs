@@ -11,7 +11,7 @@ use lab::google::{Guest, guest::Tee};
 #[cfg(not(feature = "attester"))]
 use super::vtpm::NO_ATTESTER;
 use super::{
-    CHALLENGE, Story, Trial,
+    CHALLENGE, Story, Trial, Vendor,
     vtpm::{Draft, Lived, logged, names},
 };
 use changes::CHANGES;
@@ -88,8 +88,12 @@ pub(super) fn story() -> Result<Story> {
         Tee::Tdx(processor) => processor.quote.body.mrtd,
     };
     Ok(Story {
-        backend: ID,
-        vendor: "Intel",
+        vendors: vec![Vendor {
+            backend: ID,
+            name: "Intel",
+            anchors: guest.pins().into_iter().collect(),
+            foreign_check: "root-pinned",
+        }],
         policy: policy(&guest, &image),
         introduction: (
             format!(
@@ -110,8 +114,6 @@ pub(super) fn story() -> Result<Story> {
                      vTPM's registers are those of the image that the policy lists, and one list of events replays to both RTMR3 and PCR14."
             .to_owned(),
         expected: vec![("measurement, of the firmware", hex::encode(measurement))],
-        anchors: guest.pins().into_iter().collect(),
-        foreign_check: "root-pinned",
         accepted: accepted.collect(),
         refused: changed.collect(),
         undamaged: seal(&undamaged),

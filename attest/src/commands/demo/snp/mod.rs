@@ -6,7 +6,7 @@ use backend_api::{Endorsement, EndorsementKind, Evidence};
 use backend_baremetal_snp::{ID, ImageDocuments, LaunchEvidence, LaunchSource, MEDIA_TYPE, SnpEvidence};
 use lab::amd::{Guest, Product};
 
-use super::{CHALLENGE, Story, Trial};
+use super::{CHALLENGE, Story, Trial, Vendor};
 use changes::CHANGES;
 
 /// A forged guest's evidence, before it is put into an envelope.
@@ -36,6 +36,7 @@ impl SnpTrial {
         let list = self.revocation_list.iter();
         Trial {
             evidence: Evidence::new(MEDIA_TYPE, self.evidence.encode()),
+            devices: Vec::new(),
             challenge: self.challenge,
             endorsements: list
                 .map(|der| Endorsement::new(EndorsementKind::RevocationList, der.clone()))
@@ -61,8 +62,12 @@ pub(super) fn story() -> Story {
         (*change, *expected, tampered.seal())
     });
     Story {
-        backend: ID,
-        vendor: "AMD",
+        vendors: vec![Vendor {
+            backend: ID,
+            name: "AMD",
+            anchors: guest.hierarchy.pins().into_iter().collect(),
+            foreign_check: "chain-signatures",
+        }],
         policy: "version = 1".to_owned(),
         introduction: (
             "The lab forges a guest: root, intermediate and chip certificates, a revocation list, an image, \
@@ -80,8 +85,6 @@ pub(super) fn story() -> Story {
             "the measurement is computed again from firmware, kernel, initrd, command line and vCPUs."
                 .to_owned(),
         expected: vec![("measurement, recomputed", hex::encode(guest.measurement()))],
-        anchors: guest.hierarchy.pins().into_iter().collect(),
-        foreign_check: "chain-signatures",
         accepted: Vec::new(),
         refused: changed.collect(),
         undamaged: undamaged.seal(),

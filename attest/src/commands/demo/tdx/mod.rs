@@ -6,12 +6,12 @@ mod collected;
 #[cfg(feature = "attester")]
 mod tree;
 
-use backend_api::{Endorsement, EndorsementKind, Endorsements, Evidence, Result};
+use backend_api::{Endorsement, EndorsementKind, Evidence, Result};
 use backend_tdx::{BootLog, ID, LaunchEvidence, MEDIA_TYPE, TdxEvidence};
 use evidence_x509::Certificate;
 use lab::intel::{Collateral, TdGuest, launch::Event};
 
-use super::{CHALLENGE, Story, Trial, later, vtpm::logged};
+use super::{CHALLENGE, Story, Trial, Vendor, later, vtpm::logged};
 use changes::CHANGES;
 
 /// A forged guest's evidence, before it is put into an envelope.
@@ -25,21 +25,27 @@ struct TdxTrial {
 impl TdxTrial {
     /// What `guest` would have collected.
     fn forged(guest: &TdGuest) -> Self {
-        let mut evidence = TdxEvidence::new(guest.quote_for(&CHALLENGE));
-        evidence.boot_log = Some(BootLog::Ccel(guest.launch.ccel().into()));
-        evidence.runtime_events = guest.launch.events.iter().map(logged).collect();
-        evidence.mr_config = Some(guest.launch.mr_config.clone());
-        evidence.launch = Some(launch(guest));
-        Self { evidence, challenge: CHALLENGE, collateral: guest.collateral() }
+        Self { evidence: forged(guest, &CHALLENGE), challenge: CHALLENGE, collateral: guest.collateral() }
     }
 
     fn seal(&self) -> Trial {
         Trial {
             evidence: Evidence::new(MEDIA_TYPE, self.evidence.encode()),
+            devices: Vec::new(),
             challenge: self.challenge,
-            endorsements: endorsements(&self.collateral),
+            endorsements: endorsements(&self.collateral).into_iter().collect(),
         }
     }
+}
+
+/// What `guest` would have collected for a challenge.
+pub(super) fn forged(guest: &TdGuest, challenge: &[u8; 64]) -> TdxEvidence {
+    let mut evidence = TdxEvidence::new(guest.quote_for(challenge));
+    evidence.boot_log = Some(BootLog::Ccel(guest.launch.ccel().into()));
+    evidence.runtime_events = guest.launch.events.iter().map(logged).collect();
+    evidence.mr_config = Some(guest.launch.mr_config.clone());
+    evidence.launch = Some(launch(guest));
+    evidence
 }
 
 /// The documents of the image that `guest` runs, and its machine.
@@ -53,7 +59,7 @@ fn launch(guest: &TdGuest) -> LaunchEvidence {
 }
 
 /// What a verifier fetches from Intel.
-fn endorsements(collateral: &Collateral) -> Endorsements {
+pub(super) fn endorsements(collateral: &Collateral) -> Vec<Endorsement> {
     let certificates = Certificate::parse_der_or_pem(collateral.tcb_info_issuer_chain.as_bytes());
     let certificates = certificates.into_iter().flatten().map(|certificate| certificate.der().to_vec());
     let documents =
@@ -109,8 +115,12 @@ pub(super) fn story() -> Result<Story> {
     };
     let digest = hex::encode(guest.launch.os_image_hash());
     Ok(Story {
-        backend: ID,
-        vendor: "Intel",
+        vendors: vec![Vendor {
+            backend: ID,
+            name: "Intel",
+            anchors: guest.pins().into_iter().collect(),
+            foreign_check: "root-pinned",
+        }],
         policy: "version = 1".to_owned(),
         introduction: (
             format!(
@@ -131,15 +141,13 @@ pub(super) fn story() -> Result<Story> {
                      digests of the ACPI tables; RTMR3 is replayed from the events."
                 .to_owned(),
         expected: vec![("measurement, launched", hex::encode(guest.quote.body.mrtd))],
-        anchors: guest.pins().into_iter().collect(),
-        foreign_check: "root-pinned",
         accepted: later().map(|(change, event)| (change, extended(event))).into(),
         refused: changed.collect(),
         undamaged: undamaged.seal(),
     })
 }
 
-fn names(events: &[Event]) -> String {
+pub(super) fn names(events: &[Event]) -> String {
     let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
     names.join(" ")
 }
