@@ -174,6 +174,7 @@ fn what_was_not_asked_for_shows() {
             "platform-flags",
             "measurement-listed",
             "tcb-status",
+            "required-devices",
             "reference-values",
         ]
     );
