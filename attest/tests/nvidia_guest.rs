@@ -3,6 +3,9 @@
 #![cfg(feature = "attester")]
 #![expect(clippy::unwrap_used, reason = "a failure of a test helper is a failure of the test")]
 
+#[path = "../../tests/tests/tdx/payload.rs"]
+mod tdx_payload;
+
 use std::{
     path::Path,
     sync::{Arc, Mutex},
@@ -16,15 +19,10 @@ use backend_api::{
     Result, RuntimeBinding, RuntimeEvent, TrustAnchors, UnixTime, VerifiedEvidence, VerifyInput,
 };
 use backend_nvidia::{BootVerification, Nvidia, attest_at_boot, v1_cpu_challenge};
-use backend_tdx::{BootEvent, BootLog, LaunchEvidence, LoggedEvent, MEDIA_TYPE, Tdx, TdxEvidence};
-use lab::{
-    events::measure_devices,
-    intel::{ConfigId, TdGuest},
-    nvidia::Machine,
-};
+use backend_tdx::{MEDIA_TYPE, Tdx};
+use lab::{events::measure_devices, intel::TdGuest, nvidia::Machine};
 use lab_nvml::Config;
 use registry::{AppraisalPolicy, AttestationResult, Clock, Registry, Verifier};
-use serde_bytes::ByteBuf;
 use tempfile::TempDir;
 
 const CHALLENGE: Challenge = Challenge::new([0x5C; 64]);
@@ -136,35 +134,12 @@ impl Scene {
             .with_clock(Clock::Fixed(at()))
             .danger_replace_trust_anchors(backend_tdx::ID, self.cpu.pins().into_iter().collect())?
             .danger_replace_trust_anchors(backend_nvidia::ID, Machine::pins().into_iter().collect())?;
-        let mut envelope = Envelope::of_cpu(Evidence::new(MEDIA_TYPE, self.payload(quoted)));
+        let mut envelope = Envelope::of_cpu(Evidence::new(
+            MEDIA_TYPE,
+            tdx_payload::payload(&self.cpu, self.cpu.quote_for(quoted.as_bytes())).encode(),
+        ));
         envelope.devices.push(gpus);
         block_on(verifier.verify(&envelope.encode_cbor(), &CHALLENGE))
-    }
-
-    /// The CPU's payload.
-    fn payload(&self, quoted: &Challenge) -> Vec<u8> {
-        let launch = &self.cpu.launch;
-        let mut evidence = TdxEvidence::new(self.cpu.quote_for(quoted.as_bytes()));
-        let boot = launch.boot_log.iter().map(|event| BootEvent {
-            rtmr: event.rtmr,
-            digest: ByteBuf::from(event.digest),
-            name: if event.name.starts_with("acpi-") { event.name.to_owned() } else { String::new() },
-        });
-        evidence.boot_log = Some(BootLog::Digests(boot.collect()));
-        let logged = launch.events.iter().map(|event| LoggedEvent {
-            name: event.name.clone(),
-            payload: ByteBuf::from(event.payload.clone()),
-            version: event.version,
-        });
-        evidence.runtime_events = logged.collect();
-        evidence.mr_config = (launch.config_id == ConfigId::V3).then(|| launch.mr_config.clone());
-        evidence.launch = Some(LaunchEvidence {
-            checksum_file: ByteBuf::from(launch.checksum_file.clone()),
-            measurement: ByteBuf::from(launch.measurement_cbor.clone()),
-            memory_size: launch.memory_size,
-            two_pass: launch.two_pass,
-        });
-        evidence.encode()
     }
 }
 

@@ -103,11 +103,11 @@ impl AttesterError {
     /// What kind of failure it is.
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::AlreadyReady | Self::Changed => ErrorKind::ForbiddenState,
+            Self::AlreadyReady | Self::Changed | Self::StillReady(_) => ErrorKind::ForbiddenState,
             Self::Gpu { error, .. } | Self::Nvml(error) => error.kind(),
             Self::GpuCount { .. } => ErrorKind::InconsistentEvidence,
             Self::Io(_) | Self::NotReady => ErrorKind::DeviceUnavailable,
-            Self::GivenUp | Self::StillReady(_) => ErrorKind::Unsettled,
+            Self::GivenUp => ErrorKind::Unsettled,
             Self::NoGpus => ErrorKind::Unsupported,
             Self::NoRandomness => ErrorKind::Internal,
             Self::OtherNonce(_) => ErrorKind::ChallengeMismatch,
