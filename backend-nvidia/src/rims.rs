@@ -161,9 +161,8 @@ impl<'a> Rims<'a> {
     }
 
     /// Of the manifests for one version the one of the chip whose signer's certificate is the youngest: NVIDIA issues some again, with other
-    /// values. What
-    /// NVIDIA did not sign is worth no more than what is not at hand; but what is said of the signer is asked of the chosen one alone, so that
-    /// nobody brings an older one back by what they say, or keep back, of the newer.
+    /// values. What NVIDIA did not sign is worth no more than what is not at hand; but what is said of the signer is asked of the chosen one
+    /// alone, so that nobody brings an older one back by what they say, or keep back, of the newer.
     fn verified(&self, wanted: &Wanted) -> Result<Option<Found>, Failed<Error>> {
         let (mut chosen, mut refused): (Option<Arc<VerifiedRim>>, Option<Failed<Error>>) = (None, None);
         let mut ambiguous = false;
