@@ -16,27 +16,34 @@ mod tdx;
 use std::{
     fs::{self, File},
     io::Read,
-    path::Path,
+    ops::Deref,
     process::{Command, Stdio},
 };
 
 use backend_api::{Envelope, Evidence, MediaType};
-use common::{attest, attest_with_input, words};
+use common::{Folder, attest, attest_with_input, words};
 use lab::amd::{FirmwareSpec, Guest, Product};
-use tempfile::TempDir;
 
 const CHALLENGE: [u8; 64] = [7; 64];
 
 /// A forged guest and its files: `report`, `vcek`, `chain.pem`, `table`, `mr_config`, `crl/`, and `evidence` of all that.
 struct Scene {
-    directory: TempDir,
+    folder: Folder,
     guest: Guest,
+}
+
+impl Deref for Scene {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
 }
 
 impl Scene {
     fn new() -> Self {
         let guest = Guest::new(Product::Milan);
-        let scene = Self { directory: tempfile::tempdir().unwrap(), guest };
+        let scene = Self { folder: Folder::new(), guest };
         let guest = &scene.guest;
         scene.put("report", guest.report_for(&CHALLENGE));
         let chain = guest.chain();
@@ -54,23 +61,6 @@ impl Scene {
         let import = "import snp --report $/report --cert $/vcek --cert $/chain.pem --mr-config $/mr_config -o $/evidence";
         scene.run(import).expect(0);
         scene
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.path().join(name), bytes).unwrap();
-    }
-
-    fn get(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path().join(name)).unwrap()
-    }
-
-    /// Runs a command line of words without spaces; `$` is the scene's directory.
-    fn run(&self, line: &str) -> common::Run {
-        attest(words(line, self.path()))
     }
 
     /// Runs `verify` on a file with a proper challenge, at a time when all of the lab's certificates are valid.
@@ -266,7 +256,7 @@ fn files_are_bounded_and_regular() {
 #[test]
 fn a_malformed_envelope_is_refused() {
     let scene = Scene::new();
-    let whole = scene.get("evidence");
+    let whole = scene.read("evidence");
     for bytes in [
         &[][..],
         &whole[..whole.len() / 2],
@@ -297,7 +287,7 @@ fn evidence_of_another_kind_can_be_looked_at() {
 #[test]
 fn standard_input_and_output_are_files_too() {
     let scene = Scene::new();
-    let evidence = scene.get("evidence");
+    let evidence = scene.read("evidence");
     let from_stdin = attest_with_input(["inspect", "-"], &evidence).expect(0);
     assert_eq!(from_stdin.stdout, scene.run("inspect $/evidence").stdout);
     let import = "import snp --report $/report --cert $/vcek --cert $/chain.pem --mr-config $/mr_config -o -";
@@ -326,7 +316,7 @@ fn a_certificate_table_is_as_good_as_certificates() {
 #[test]
 fn nothing_is_written_that_would_not_be_read() {
     let scene = Scene::new();
-    scene.put("short", &scene.get("report")[..1183]);
+    scene.put("short", &scene.read("report")[..1183]);
     let nine = "--cert $/vcek ".repeat(9);
     for (arguments, problem) in [
         ("--report $/short".to_owned(), "report has 1183 bytes, expected 1184"),

@@ -2,25 +2,24 @@
 
 mod real;
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, ops::Deref, path::Path, process::Command};
 
-use backend_api::{Envelope, MediaType};
+use backend_api::MediaType;
 use backend_aws::{AwsEvidence, Profile, media_type};
 use evidence_event_log::runtime::{LoggedEvent, RuntimeEvent};
 use lab::{
     amd::{CertTable, FirmwareSpec, guid},
     aws::{Guest, guest::Parts},
 };
-use tempfile::TempDir;
 
-use crate::common::{Run, attest, words};
+use crate::common::Folder;
 
 /// What the guest commits to.
 const CHALLENGE: [u8; 64] = [0xC4; 64];
 
 /// A forged guest and its files: `report`, `document`, `vlek`, `table`, `log`, `events`, and `crl/` of what AMD says.
 struct Scene {
-    directory: TempDir,
+    folder: Folder,
     guest: Guest,
     parts: Parts,
 }
@@ -30,11 +29,19 @@ const ALL: &str =
     "import aws --report $/report --document $/document --cert $/vlek --boot-log $/log --events $/events";
 const BY_TABLE: &str = "import aws --report $/report --document $/document --cert-table $/table --boot-log $/log --events $/events";
 
+impl Deref for Scene {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
+}
+
 impl Scene {
     fn new() -> Self {
         let guest = Guest::new();
         let parts = guest.v1_parts(&CHALLENGE);
-        let scene = Self { directory: tempfile::tempdir().unwrap(), guest, parts };
+        let scene = Self { folder: Folder::new(), guest, parts };
         let parts = &scene.parts;
         scene.put("report", &parts.report);
         scene.put("document", &parts.document);
@@ -53,21 +60,8 @@ impl Scene {
         scene
     }
 
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.path().join(name), bytes).unwrap();
-    }
-
-    /// Runs a command line of words without spaces; `$` is the scene's directory.
-    fn run(&self, line: &str) -> Run {
-        attest(words(line, self.path()))
-    }
-
     fn imported(&self, name: &str) -> (MediaType, AwsEvidence) {
-        let envelope = Envelope::decode(&fs::read(self.path().join(name)).unwrap()).unwrap();
+        let envelope = self.envelope(name);
         (envelope.cpu.media_type().clone(), AwsEvidence::decode(envelope.cpu.bytes()).unwrap())
     }
 
@@ -98,7 +92,7 @@ fn parts_of_a_guest_are_imported() {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     assert_eq!(scene.imported("evidence"), (media_type(Profile::Raw), scene.evidence()));
-    let written = fs::read(scene.path().join("evidence")).unwrap();
+    let written = scene.read("evidence");
     assert_eq!(scene.run(&format!("{BY_TABLE} -o -")).expect(0).stdout, written);
     let json = scene.run(&format!("{ALL} --profile v1 -o $/evidence --json")).expect(0).json();
     assert_eq!(scene.imported("evidence"), (media_type(Profile::V1), scene.evidence()));
@@ -154,7 +148,7 @@ fn parts_that_are_none_are_named() {
     let parts = scene.parts.clone();
     let mut of_enclave = Guest::new();
     of_enclave.edit_document.push(|document| document.registers = "pcrs".to_owned());
-    let events = fs::read(scene.path().join("events")).unwrap();
+    let events = scene.read("events");
     let cases: &[(&str, Vec<u8>, &str)] = &[
         ("report", parts.report[..1183].to_vec(), "report has 1183 bytes, expected 1184"),
         ("report", parts.document.clone(), "expected 1184"),

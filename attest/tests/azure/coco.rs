@@ -214,7 +214,7 @@ fn a_td_outside_of_azure_is_imported() {
         assert_eq!(json["zeros-cut"], 100);
         assert_eq!(json["aa-log-left-out"], document.get("aa_eventlog").is_some());
     }
-    let envelope = std::fs::read(scene.path().join("evidence")).unwrap();
+    let envelope = scene.read("evidence");
     let evidence =
         TdxEvidence::decode(backend_api::Envelope::decode(&envelope).unwrap().cpu.bytes()).unwrap();
     assert_eq!(evidence.boot_log, Some(BootLog::Ccel(ccel.into())));

@@ -3,7 +3,7 @@
 mod coco;
 mod real;
 
-use std::{fs, path::Path};
+use std::{fs, ops::Deref};
 
 use backend_api::Envelope;
 use backend_azure::{AzureEvidence, Profile, Tee, media_type};
@@ -12,9 +12,8 @@ use lab::{
     tpm::SelectionSpec,
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::common::{Run, attest, words};
+use crate::common::Folder;
 
 /// 48 bytes and 16 zeros: extraData leaves the zeros out.
 pub(crate) fn challenge() -> [u8; 64] {
@@ -24,7 +23,7 @@ pub(crate) fn challenge() -> [u8; 64] {
 /// A forged guest and its files: `hcl`, `quote`, `signature`, `number`, `pcrs.json`, `all.json`, `ak`, `chain` (SNP), `ca`, `td-quote`
 /// (TDX), `log`.
 pub(crate) struct Scene {
-    directory: TempDir,
+    folder: Folder,
     pub(crate) tee: Tee,
     pub(crate) parts: Parts,
 }
@@ -33,6 +32,14 @@ pub(crate) struct Scene {
 const NEEDED: &str =
     "import azure --hcl-report $/hcl --quote $/quote --signature $/signature --pcrs $/pcrs.json";
 const MORE: &str = "--ak-cert $/ak --vcek $/chain --certificate $/ca --event-log $/log";
+
+impl Deref for Scene {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
+}
 
 impl Scene {
     pub(crate) fn snp() -> Self {
@@ -53,7 +60,7 @@ impl Scene {
             guest::Tee::Snp(_) => Tee::Snp,
             guest::Tee::Tdx(_) => Tee::Tdx,
         };
-        let scene = Self { directory: tempfile::tempdir().unwrap(), tee, parts };
+        let scene = Self { folder: Folder::new(), tee, parts };
         let parts = &scene.parts;
         scene.put("hcl", &parts.hcl_report);
         scene.put("quote", &parts.quote);
@@ -78,21 +85,8 @@ impl Scene {
         values.map(|(pcr, value)| (pcr.to_string(), hex::encode(value))).collect()
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    pub(crate) fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.path().join(name), bytes).unwrap();
-    }
-
-    /// Runs a command line of words without spaces; `$` is the scene's directory.
-    pub(crate) fn run(&self, line: &str) -> Run {
-        attest(words(line, self.path()))
-    }
-
     pub(crate) fn imported(&self, name: &str) -> (backend_api::MediaType, AzureEvidence) {
-        let envelope = Envelope::decode(&fs::read(self.path().join(name)).unwrap()).unwrap();
+        let envelope = self.envelope(name);
         (envelope.cpu.media_type().clone(), AzureEvidence::decode(envelope.cpu.bytes()).unwrap())
     }
 
@@ -130,7 +124,7 @@ fn parts_of_a_guest_on_snp_are_imported() {
 
     // The same from other forms of the parts.
     let numbers = NEEDED.replace("$/signature", "$/number").replace("pcrs.json", "all.json");
-    let written = fs::read(scene.path().join("evidence")).unwrap();
+    let written = scene.read("evidence");
     assert_eq!(scene.run(&format!("{numbers} {MORE} -o -")).expect(0).stdout, written);
     let der = without_padding(&scene.parts.ak_certificate);
     scene.put("ak.pem", pem(der));

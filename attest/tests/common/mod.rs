@@ -2,12 +2,15 @@
 
 use std::{
     ffi::OsStr,
+    fs,
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
+use backend_api::Envelope;
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// How one run ended.
 #[derive(Debug)]
@@ -73,6 +76,37 @@ pub(crate) fn attest_with_input<S: AsRef<OsStr>>(
 /// Splits a command line at its spaces, after the name of a scratch directory is put in for `$`.
 pub(crate) fn words(line: &str, directory: &Path) -> Vec<String> {
     line.split_whitespace().map(|word| word.replace('$', directory.to_str().unwrap())).collect()
+}
+
+/// The files of a test, which go when it ends.
+#[derive(Debug)]
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path().join(name), bytes).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path().join(name)).unwrap()
+    }
+
+    pub(crate) fn envelope(&self, name: &str) -> Envelope {
+        Envelope::decode(&self.read(name)).unwrap()
+    }
+
+    /// Runs a command line of words without spaces; `$` is this folder.
+    pub(crate) fn run(&self, line: &str) -> Run {
+        attest(words(line, self.path()))
+    }
 }
 
 pub(crate) fn policies() -> PathBuf {

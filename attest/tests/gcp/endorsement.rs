@@ -3,26 +3,21 @@
 use std::fs;
 
 use lab::google::{EndorsementAuthority, EndorsementSpec};
-use tempfile::TempDir;
 
-use crate::common::{Run, attest, attest_with_input, words};
+use crate::common::{Folder, attest_with_input};
 
 /// A folder with the lab's endorsement and its root.
-fn folder() -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("endorsement"), EndorsementSpec::default().sign()).unwrap();
-    fs::write(directory.path().join("root"), EndorsementAuthority::new().root()).unwrap();
-    directory
-}
-
-fn run(directory: &TempDir, line: &str) -> Run {
-    attest(words(line, directory.path()))
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.put("endorsement", EndorsementSpec::default().sign());
+    folder.put("root", EndorsementAuthority::new().root());
+    folder
 }
 
 #[test]
 fn an_endorsement_is_shown_as_unverified() {
-    let directory = folder();
-    let text = run(&directory, "endorsement show $/endorsement").expect(0).text();
+    let folder = folder();
+    let text = folder.run("endorsement show $/endorsement").expect(0).text();
     assert!(text.lines().all(|line| line.starts_with("  unverified  ")), "{text}");
     for (key, value) in [
         ("sev-snp.measurement-by-vcpus.2", "02".repeat(48)),
@@ -34,15 +29,15 @@ fn an_endorsement_is_shown_as_unverified() {
         let line = text.lines().find(|line| line.contains(&format!(" {key} ")));
         assert!(line.is_some_and(|line| line.ends_with(&value)), "{key}: {text}");
     }
-    let json = run(&directory, "endorsement show $/endorsement --json").expect(0).json();
+    let json = folder.run("endorsement show $/endorsement --json").expect(0).json();
     assert_eq!((&json["unverified"], &json["sev-snp"]["svn"]), (&true.into(), &2.into()));
-    let bytes = fs::read(directory.path().join("endorsement")).unwrap();
+    let bytes = folder.read("endorsement");
     assert_eq!(attest_with_input(["endorsement", "show", "-"], &bytes).expect(0).text(), text);
 }
 
 #[test]
 fn the_lab_is_not_google() {
-    let directory = folder();
+    let folder = folder();
     let line = |more: &str| {
         format!(
             "endorsement verify $/endorsement --tee snp --measurement {} --at 2026-06-01T00:00:00Z {more}",
@@ -50,37 +45,37 @@ fn the_lab_is_not_google() {
         )
     };
     for more in ["", "--root $/root"] {
-        let refused = run(&directory, &line(more)).complains(1, "error: gce-endorsement-path: ");
+        let refused = folder.run(&line(more)).complains(1, "error: gce-endorsement-path: ");
         assert!(refused.text().contains("failed check  gce-endorsement-path\n"), "{}", refused.text());
     }
-    let json = run(&directory, &line("--json")).expect(1).json();
+    let json = folder.run(&line("--json")).expect(1).json();
     assert_eq!((&json["verdict"], &json["check"]), (&"refused".into(), &"gce-endorsement-path".into()));
 }
 
 #[test]
 fn what_is_no_endorsement_is_named() {
-    let directory = folder();
-    let bytes = fs::read(directory.path().join("endorsement")).unwrap();
+    let folder = folder();
+    let bytes = folder.read("endorsement");
     let verify = format!("--tee tdx --measurement {}", "a0".repeat(48));
     for (bytes, problem) in [
         (b"x".to_vec(), "endorsement"),
         (bytes[..bytes.len() - 1].to_vec(), "endorsement"),
         (vec![0; 65_537], "at most 65536"),
     ] {
-        fs::write(directory.path().join("bad"), bytes).unwrap();
-        let shown = run(&directory, "endorsement show $/bad").complains(1, problem);
+        folder.put("bad", bytes);
+        let shown = folder.run("endorsement show $/bad").complains(1, problem);
         assert!(shown.stderr.contains("/bad\""), "{}", shown.stderr);
-        run(&directory, &format!("endorsement verify $/bad {verify}"))
-            .complains(1, "gce-endorsement-format: ");
+        folder.run(&format!("endorsement verify $/bad {verify}")).complains(1, "gce-endorsement-format: ");
     }
-    fs::File::create(directory.path().join("huge")).unwrap().set_len((16 << 20) + 1).unwrap();
+    fs::File::create(folder.path().join("huge")).unwrap().set_len((16 << 20) + 1).unwrap();
     for (file, problem) in [("missing", "not found"), ("huge", "more than 16777216 bytes")] {
-        run(&directory, &format!("endorsement show $/{file}")).complains(2, problem);
-        run(&directory, &format!("endorsement verify $/{file} {verify}")).complains(2, problem);
-        run(&directory, &format!("endorsement verify $/endorsement --root $/{file} {verify}"))
+        folder.run(&format!("endorsement show $/{file}")).complains(2, problem);
+        folder.run(&format!("endorsement verify $/{file} {verify}")).complains(2, problem);
+        folder
+            .run(&format!("endorsement verify $/endorsement --root $/{file} {verify}"))
             .complains(2, problem);
     }
-    let run = |more: &str| run(&directory, &format!("endorsement verify $/endorsement --tee tdx {more}"));
+    let run = |more: &str| folder.run(&format!("endorsement verify $/endorsement --tee tdx {more}"));
     for wrong in ["00".to_owned(), "zz".repeat(48), "00".repeat(49)] {
         run(&format!("--measurement {wrong}")).complains(2, "expected 96 hex digits");
     }

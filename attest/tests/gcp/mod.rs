@@ -3,9 +3,9 @@
 mod endorsement;
 mod real;
 
-use std::{fs, path::Path};
+use std::{fs, ops::Deref};
 
-use backend_api::{Envelope, MediaType};
+use backend_api::MediaType;
 use backend_gcp::{GcpEvidence, SNP_RAW, SNP_V1, TDX_DSTACK, TDX_RAW, TDX_V1};
 use evidence_event_log::runtime::RuntimeEvent;
 use evidence_tpm::Signature;
@@ -14,11 +14,10 @@ use lab::{
     tpm::SelectionSpec,
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::{
     azure::pem,
-    common::{Run, attest, words},
+    common::{Folder, Run},
 };
 
 /// What the guest commits to; the vTPM's quote has the first half.
@@ -30,7 +29,7 @@ const PADDING: usize = 60;
 /// A forged guest and its files: `report`, `quote`, `signature`, `ecdsa.der`, `pcrs.json`, `all.json`, `values`, `ak`, `chain` (SNP),
 /// `ca`, `endorsement`, `log`, `cc-log` (TDX), `events`.
 pub(crate) struct Scene {
-    directory: TempDir,
+    folder: Folder,
     tee: &'static str,
     guest: Guest,
     parts: Parts,
@@ -40,6 +39,14 @@ pub(crate) struct Scene {
 const NEEDED: &str =
     "--report $/report --quote $/quote --signature $/signature --pcrs $/pcrs.json --ak-cert $/ak";
 const MORE: &str = "--cert $/ca --endorsement $/endorsement --boot-log $/log --events $/events";
+
+impl Deref for Scene {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
+}
 
 impl Scene {
     pub(crate) fn snp() -> Self {
@@ -59,7 +66,7 @@ impl Scene {
             Tee::Snp(_) => "snp",
             Tee::Tdx(_) => "tdx",
         };
-        let scene = Self { directory: tempfile::tempdir().unwrap(), tee, guest, parts };
+        let scene = Self { folder: Folder::new(), tee, guest, parts };
         let parts = &scene.parts;
         let padding = if tee == "tdx" { PADDING } else { 0 };
         scene.put("report", [&parts.report[..], &vec![0; padding]].concat());
@@ -92,26 +99,13 @@ impl Scene {
         values.map(|(pcr, value)| (pcr.to_string(), hex::encode(value))).collect()
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    pub(crate) fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.path().join(name), bytes).unwrap();
-    }
-
-    /// Runs a command line of words without spaces; `$` is the scene's directory.
-    pub(crate) fn run(&self, line: &str) -> Run {
-        attest(words(line, self.path()))
-    }
-
     /// Runs `import gcp` for the guest's technology.
     fn import(&self, line: &str) -> Run {
         self.run(&format!("import gcp --tee {} {line}", self.tee))
     }
 
     pub(crate) fn imported(&self, name: &str) -> (MediaType, GcpEvidence) {
-        let envelope = Envelope::decode(&fs::read(self.path().join(name)).unwrap()).unwrap();
+        let envelope = self.envelope(name);
         (envelope.cpu.media_type().clone(), GcpEvidence::decode(envelope.cpu.bytes()).unwrap())
     }
 
@@ -158,7 +152,7 @@ fn parts_of_a_guest_on_snp_are_imported() {
     assert_eq!(scene.imported("evidence"), (SNP_RAW, scene.evidence()));
 
     // The same from other forms of the parts.
-    let written = fs::read(scene.path().join("evidence")).unwrap();
+    let written = scene.read("evidence");
     scene.put("ak.pem", pem(&scene.parts.ak_certificate));
     for (part, other) in [
         ("$/signature", "$/ecdsa.der"),
@@ -189,7 +183,7 @@ fn parts_of_a_guest_on_snp_are_imported() {
 fn parts_of_a_guest_on_tdx_are_imported() {
     let scene = Scene::tdx();
     let all = format!("{NEEDED} {MORE} --cc-log $/cc-log");
-    let padded = fs::read(scene.path().join("report")).unwrap();
+    let padded = scene.read("report");
     for (profile, media_type, cut) in
         [("raw", TDX_RAW, Some(PADDING)), ("v1", TDX_V1, Some(PADDING)), ("dstack", TDX_DSTACK, None)]
     {
@@ -266,7 +260,7 @@ fn parts_that_are_none_are_named() {
     unselecting.selection = SelectionSpec { pcrs: Vec::new(), ..SelectionSpec::sha256(&[]) };
     let unselecting = unselecting.parts(parts.report.clone(), &[]).quote;
     let ak_two = format!("{0}{0}", pem(&parts.ak_certificate));
-    let events = fs::read(scene.path().join("events")).unwrap();
+    let events = scene.read("events");
     let cases: &[(&Scene, &str, &str, Vec<u8>, &str)] = &[
         (&scene, "report", "", parts.report[..1183].to_vec(), "report has 1183 bytes, expected 1184"),
         (&scene, "report", "", [&parts.report[..], b"\0"].concat(), "report has 1185 bytes, expected 1184"),

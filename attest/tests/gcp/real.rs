@@ -76,7 +76,7 @@ fn judge(
     anchors.0.retain(|vendor| lab.iter().all(|(subject, _)| *subject != vendor.subject));
     anchors.0.extend(TrustAnchors::from_iter(lab.to_vec()).0);
     let verifier = verifier.danger_replace_trust_anchors(ID, anchors)?;
-    let envelope = fs::read(scene.path().join("evidence")).unwrap();
+    let envelope = scene.read("evidence");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime
         .block_on(verifier.verify_envelope(&Envelope::decode(&envelope).unwrap(), &Challenge::new([0; 64])))

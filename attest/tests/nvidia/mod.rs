@@ -3,7 +3,7 @@
 mod real;
 mod rim;
 
-use std::{fs, path::Path};
+use std::{fs, ops::Deref};
 
 use backend_api::{Envelope, Evidence};
 use backend_nvidia::{CcState, Environment, MultiGpu, NvidiaEvidence, Profile, media_type};
@@ -15,25 +15,32 @@ use lab::{
     x509::pem_chain,
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::common::{Run, attest, attest_with_input, words};
+use crate::common::{Folder, Run, attest_with_input, words};
 
 const NONCE: [u8; 32] = [9; 32];
 
 /// A forged CPU and devices: `cpu`, `report`, `chain`, `report-1`, `chain-1` (another GPU), `switch`, `switch-chain`.
 struct Scene {
-    directory: TempDir,
+    folder: Folder,
     gpu: Device,
     other: Device,
     switch: Device,
+}
+
+impl Deref for Scene {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
 }
 
 impl Scene {
     fn new() -> Self {
         let device = |chip, number| Device::new(chip, number);
         let scene = Self {
-            directory: tempfile::tempdir().unwrap(),
+            folder: Folder::new(),
             gpu: device(Chip::Gh100, 0),
             other: device(Chip::Gh100, 1),
             switch: device(Chip::Ls10, 0),
@@ -53,19 +60,6 @@ impl Scene {
         scene
     }
 
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.path().join(name), bytes).unwrap();
-    }
-
-    /// Runs a command line of words without spaces; `$` is the scene's directory.
-    fn run(&self, line: &str) -> Run {
-        attest(words(line, self.path()))
-    }
-
     /// Imports with these options, into `evidence`.
     fn import(&self, options: &str) -> Run {
         self.run(&format!("import nvidia {options} --beside $/cpu -o $/evidence"))
@@ -76,10 +70,6 @@ impl Scene {
     fn refuses(&self, options: &str, code: i32, problem: &str) {
         self.import(options).complains(code, problem);
         assert!(!self.path().join("evidence").exists());
-    }
-
-    fn envelope(&self, name: &str) -> Envelope {
-        Envelope::decode(&fs::read(self.path().join(name)).unwrap()).unwrap()
     }
 
     fn imported(&self, profile: Profile) -> NvidiaEvidence {
@@ -96,7 +86,7 @@ fn pem(device: &Device) -> String {
 
 /// A device as NVIDIA's tools write it, of these two files.
 fn item(scene: &Scene, [report, chain]: [&str; 2], arch: &str) -> Value {
-    let read = |name: &str| STANDARD.encode(fs::read(scene.path().join(name)).unwrap());
+    let read = |name: &str| STANDARD.encode(scene.read(name));
     json!({ "arch": arch, "nonce": hex::encode(NONCE), "evidence": read(report), "certificate": read(chain) })
 }
 
@@ -120,16 +110,16 @@ fn raw_parts_stand_beside_their_cpu() {
     }
     let evidence = scene.imported(Profile::Raw);
     assert_eq!((evidence.nonce, evidence.cc_state, evidence.devices.len()), (None, None, 1));
-    assert_eq!(evidence.devices[0].report, fs::read(scene.path().join("report")).unwrap());
+    assert_eq!(evidence.devices[0].report, scene.read("report"));
     assert_eq!(evidence.devices[0].certificates.len(), 5);
     assert_eq!(scene.envelope("evidence").cpu, scene.envelope("cpu").cpu);
 
     // A CPU in JSON, and from standard input; an envelope in JSON on standard output.
-    let cbor = fs::read(scene.path().join("evidence")).unwrap();
+    let cbor = scene.read("evidence");
     let line = format!("import nvidia {RAW} --beside $/cpu.json -o -");
     assert_eq!(scene.run(&line).expect(0).stdout, cbor);
     let line = words(&format!("import nvidia {RAW} --beside - --json-envelope -o -"), scene.path());
-    let json = attest_with_input(line, &fs::read(scene.path().join("cpu")).unwrap()).expect(0).stdout;
+    let json = attest_with_input(line, &scene.read("cpu")).expect(0).stdout;
     assert_eq!(Envelope::decode(&json).unwrap(), scene.envelope("evidence"));
 
     // What NVML adds to the text of a chain.
@@ -186,7 +176,7 @@ fn every_form_of_json_has_the_same_devices() {
     let expected = scene.imported(Profile::Raw);
     let devices = [item(&scene, GPU, "HOPPER"), item(&scene, SWITCH, "LS10")];
     let coco = |[report, chain]: [&str; 2], arch| {
-        let read = |name: &str| hex::encode(fs::read(scene.path().join(name)).unwrap());
+        let read = |name: &str| hex::encode(scene.read(name));
         json!({ "arch": arch, "uuid": "unknown", "evidence": read(report), "certificate": read(chain) })
     };
     for form in [
@@ -204,7 +194,7 @@ fn every_form_of_json_has_the_same_devices() {
     assert_eq!(scene.imported(Profile::Raw).devices, expected.devices[..1]);
     let input = words("import nvidia --devices - --beside $/cpu -o -", scene.path());
     let written = attest_with_input(input, devices[0].to_string().as_bytes()).expect(0).stdout;
-    assert_eq!(written, fs::read(scene.path().join("evidence")).unwrap());
+    assert_eq!(written, scene.read("evidence"));
 }
 
 #[test]

@@ -2,38 +2,34 @@
 
 use std::{fs, path::Path};
 
-use backend_api::Envelope;
 use backend_nvidia::NvidiaEvidence;
 use backend_tdx::TdxEvidence;
 use evidence_dstack::wire::Attestation;
 use serde_json::{Value, json};
 
-use crate::common::{attest, vectors, words};
+use crate::common::{Folder, vectors};
 
 /// The CPU's evidence of a capture of dstack's, in `cpu`; what REPORTDATA holds.
-fn cpu(root: &Path, directory: &Path) -> String {
+fn cpu(root: &Path, folder: &Folder) -> String {
     let file = root.join("dstack/tdx-lite-attestation.json");
-    attest(["import", "dstack", file.to_str().unwrap(), "-o", directory.join("cpu").to_str().unwrap()])
-        .expect(0);
+    folder.run(&format!("import dstack {} -o $/cpu", file.display())).expect(0);
     let attestation = Attestation::decode(&fs::read(file).unwrap()).unwrap();
     let quote = TdxEvidence::from_dstack(&attestation).unwrap().quote;
     hex::encode(evidence_tdx::Quote::parse(&quote).unwrap().report.report_data)
 }
 
-fn devices(file: &Path) -> NvidiaEvidence {
-    let envelope = Envelope::decode(&fs::read(file).unwrap()).unwrap();
-    NvidiaEvidence::decode(envelope.devices[0].bytes()).unwrap()
+/// The devices of `evidence`.
+fn devices(folder: &Folder) -> NvidiaEvidence {
+    NvidiaEvidence::decode(folder.envelope("evidence").devices[0].bytes()).unwrap()
 }
 
 #[test]
 fn real_reports_are_imported_in_every_form() {
     let Some(root) = vectors("real_reports_are_imported_in_every_form") else { return };
-    let directory = tempfile::tempdir().unwrap();
-    cpu(&root, directory.path());
-    let target = directory.path().join("evidence");
-    let import = |options: &str| {
-        attest(words(&format!("import nvidia {options} --beside $/cpu -o $/evidence"), directory.path()))
-    };
+    let scratch = Folder::new();
+    cpu(&root, &scratch);
+    let import =
+        |options: &str| scratch.run(&format!("import nvidia {options} --beside $/cpu -o $/evidence"));
     for name in [
         "gb100-575.32",
         "h100-535.86.09-vbiosrim",
@@ -45,7 +41,7 @@ fn real_reports_are_imported_in_every_form() {
         let parts = folder.display();
         import(&format!("--report {parts}/report.bin --cert-chain {parts}/cert_chain.pem")).expect(0);
         assert_eq!(
-            devices(&target).devices[0].report,
+            devices(&scratch).devices[0].report,
             fs::read(folder.join("report.bin")).unwrap(),
             "{name}"
         );
@@ -54,7 +50,7 @@ fn real_reports_are_imported_in_every_form() {
         let file = root.join("nvidia").join(name).join("evidence.json");
         let list: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
         import(&format!("--devices {} --profile boot", file.display())).expect(0);
-        let expected = devices(&target);
+        let expected = devices(&scratch);
         assert_eq!(expected.devices.len(), count);
         let nonce = list[0]["nonce"].as_str().unwrap();
         assert_eq!(expected.nonce.map(|nonce| hex::encode(*nonce)).as_deref(), Some(nonce));
@@ -62,9 +58,9 @@ fn real_reports_are_imported_in_every_form() {
             json!({ "evidences": list, "result_code": 0, "result_message": "Ok" }),
             json!({ "device_evidence_list": list }),
         ] {
-            fs::write(directory.path().join("form"), form.to_string()).unwrap();
+            scratch.put("form", form.to_string());
             import("--devices $/form --profile boot").expect(0);
-            assert_eq!(devices(&target), expected);
+            assert_eq!(devices(&scratch), expected);
         }
         import(&format!("--devices {} --nonce {}", file.display(), "00".repeat(32)))
             .complains(1, "as --nonce says");
@@ -74,23 +70,22 @@ fn real_reports_are_imported_in_every_form() {
 #[test]
 fn a_real_gpu_is_accepted_beside_a_real_cpu_on_the_callers_word() {
     let Some(root) = vectors("a_real_gpu_is_accepted_beside_a_real_cpu_on_the_callers_word") else { return };
-    let directory = tempfile::tempdir().unwrap();
-    let challenge = cpu(&root, directory.path());
+    let scratch = Folder::new();
+    let challenge = cpu(&root, &scratch);
     let folder = root.join("nvidia/h100-550.90.07-full");
     let nonce = hex::encode(&fs::read(folder.join("report.bin")).unwrap()[4..36]);
-    let run = |line: &str| attest(words(line, directory.path()));
     let parts = folder.display();
-    run(&format!(
+    scratch.run(&format!(
         "import nvidia --report {parts}/report.bin --cert-chain {parts}/cert_chain.pem --nonce {nonce} --beside $/cpu -o $/evidence"
     ))
     .expect(0);
 
     // All that is known of the manifests' signers, which is of October 2025; nothing of the device in the time of the CPU.
-    fs::create_dir(directory.path().join("nvidia")).unwrap();
+    fs::create_dir(scratch.path().join("nvidia")).unwrap();
     for entry in fs::read_dir(&folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         if name.contains("rim") || name.contains("vbios") {
-            fs::copy(folder.join(&name), directory.path().join("nvidia").join(&name)).unwrap();
+            fs::copy(folder.join(&name), scratch.path().join("nvidia").join(&name)).unwrap();
         }
     }
     let policy = format!(
@@ -98,14 +93,14 @@ fn a_real_gpu_is_accepted_beside_a_real_cpu_on_the_callers_word() {
          [backend.nvidia.device]\ndanger-accept-unknown-revocation = true\n\
          [backend.nvidia.rim]\npinned-time = \"2025-10-24T12:00:00Z\"\n[backend.nvidia.raw]\nnonce = \"{nonce}\"\n"
     );
-    fs::write(directory.path().join("policy.toml"), policy).unwrap();
+    scratch.put("policy.toml", policy);
     let intel = root.join("dstack/collateral");
     let verify = format!(
         "verify $/evidence --accept tdx,nvidia --challenge {challenge} --at 2026-04-15T12:00:00Z --endorsements {} \
          --endorsements $/nvidia",
         intel.display()
     );
-    let accepted = run(&format!("{verify} --policy $/policy.toml")).expect(0);
+    let accepted = scratch.run(&format!("{verify} --policy $/policy.toml")).expect(0);
     assert_eq!(accepted.stderr, "");
     let text = accepted.text();
     for part in [
@@ -121,14 +116,14 @@ fn a_real_gpu_is_accepted_beside_a_real_cpu_on_the_callers_word() {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     assert!(text.lines().all(|line| line.chars().count() < 500), "{text}");
-    let json = run(&format!("{verify} --policy $/policy.toml --json")).expect(0).json();
+    let json = scratch.run(&format!("{verify} --policy $/policy.toml --json")).expect(0).json();
     let device = &json["devices"][0];
     assert_eq!(device["claims"]["details"]["devices"][0]["pdi"], "431D480FE5E87274");
     assert_eq!(device["claims"]["details"]["devices"][0]["measurements"].as_array().unwrap().len(), 64);
 
     // The default policy does not take the caller's word.
-    run(&verify).complains(1, "error: nvidia: raw-named: ");
+    scratch.run(&verify).complains(1, "error: nvidia: raw-named: ");
     // Without a manifest.
-    fs::remove_file(directory.path().join("nvidia/driver_rim.xml")).unwrap();
-    run(&format!("{verify} --policy $/policy.toml")).complains(1, "error: nvidia: rim-present: ");
+    fs::remove_file(scratch.path().join("nvidia/driver_rim.xml")).unwrap();
+    scratch.run(&format!("{verify} --policy $/policy.toml")).complains(1, "error: nvidia: rim-present: ");
 }

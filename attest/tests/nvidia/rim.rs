@@ -1,23 +1,17 @@
 //! NVIDIA's manifests, shown and verified. The lab's are refused under NVIDIA's root.
 
-use std::{fs, path::Path};
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use lab::nvidia::Machine;
 use serde_json::json;
 
-use crate::common::{Run, attest, attest_with_input, vectors, words};
-
-fn run(directory: &Path, line: &str) -> Run {
-    attest(words(line, directory))
-}
+use crate::common::{Folder, attest, attest_with_input, vectors};
 
 #[test]
 fn a_manifest_is_shown_as_unverified() {
-    let directory = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let manifest = Machine::h100().documents().remove(0);
-    fs::write(directory.path().join("rim.xml"), &manifest).unwrap();
-    let text = run(directory.path(), "rim show $/rim.xml").expect(0).text();
+    folder.put("rim.xml", &manifest);
+    let text = folder.run("rim show $/rim.xml").expect(0).text();
     assert!(text.lines().all(|line| line.starts_with("  unverified  ")), "{text}");
     for (key, value) in [
         ("product", "GH100"),
@@ -40,18 +34,18 @@ fn a_manifest_is_shown_as_unverified() {
 
 #[test]
 fn the_lab_is_not_nvidia() {
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("rim.xml"), Machine::h100().documents().remove(0)).unwrap();
+    let folder = Folder::new();
+    folder.put("rim.xml", Machine::h100().documents().remove(0));
     let line = "rim verify $/rim.xml --at 2026-06-01T00:00:00Z";
-    let refused = run(directory.path(), line).complains(1, "error: rim-root-pinned: ");
+    let refused = folder.run(line).complains(1, "error: rim-root-pinned: ");
     assert!(refused.text().contains("failed check  rim-root-pinned\n"), "{}", refused.text());
-    let json = run(directory.path(), &format!("{line} --json")).expect(1).json();
+    let json = folder.run(&format!("{line} --json")).expect(1).json();
     assert_eq!((&json["verdict"], &json["check"]), (&"refused".into(), &"rim-root-pinned".into()));
 }
 
 #[test]
 fn what_is_no_manifest_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     for (text, problem) in [
         ("no XML".to_owned(), "expected well-formed XML"),
         ("<a/>".to_owned(), "expected in the manifest"),
@@ -59,14 +53,14 @@ fn what_is_no_manifest_is_refused() {
         (json!({ "id": "a", "rim": "" }).to_string(), "expected well-formed XML"),
         (json!({ "id": "a" }).to_string(), "expected well-formed XML"),
     ] {
-        fs::write(directory.path().join("rim"), &text).unwrap();
+        folder.put("rim", &text);
         for command in ["show", "verify"] {
-            run(directory.path(), &format!("rim {command} $/rim")).complains(1, problem);
+            folder.run(&format!("rim {command} $/rim")).complains(1, problem);
         }
     }
-    run(directory.path(), "rim show $/missing").complains(2, "cannot read");
-    run(directory.path(), "rim verify $/rim --at June").complains(2, "--at is \"June\"");
-    run(directory.path(), "rim verify $/rim --pinned-time June").complains(2, "--pinned-time is \"June\"");
+    folder.run("rim show $/missing").complains(2, "cannot read");
+    folder.run("rim verify $/rim --at June").complains(2, "--at is \"June\"");
+    folder.run("rim verify $/rim --pinned-time June").complains(2, "--pinned-time is \"June\"");
 }
 
 #[test]

@@ -2,27 +2,33 @@
 
 mod real;
 
-use std::{fs, path::Path};
+use std::{fs, ops::Deref};
 
-use backend_api::Envelope;
 use backend_tdx::{BootLog, TdxEvidence};
 use lab::intel::TdGuest;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::common::{Run, attest, words};
+use crate::common::{Folder, Run};
 
 const CHALLENGE: [u8; 64] = [7; 64];
 
 /// A forged guest and its files: `quote`, `ccel`, `log.json`, `mr_config`, `measurement`, `collateral/`.
 struct Scene {
-    directory: TempDir,
+    folder: Folder,
     guest: TdGuest,
+}
+
+impl Deref for Scene {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
 }
 
 impl Scene {
     fn new() -> Self {
-        let scene = Self { directory: tempfile::tempdir().unwrap(), guest: TdGuest::new() };
+        let scene = Self { folder: Folder::new(), guest: TdGuest::new() };
         let launch = &scene.guest.launch;
         scene.put("quote", scene.guest.quote_for(&CHALLENGE));
         scene.put("ccel", launch.ccel());
@@ -58,21 +64,8 @@ impl Scene {
         boot.chain(runtime).collect()
     }
 
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.path().join(name), bytes).unwrap();
-    }
-
-    /// Runs a command line of words without spaces; `$` is the scene's directory.
-    fn run(&self, line: &str) -> Run {
-        attest(words(line, self.path()))
-    }
-
     fn imported(&self, name: &str) -> TdxEvidence {
-        let envelope = Envelope::decode(&fs::read(self.path().join(name)).unwrap()).unwrap();
+        let envelope = self.envelope(name);
         TdxEvidence::decode(envelope.cpu.bytes()).unwrap()
     }
 
@@ -165,7 +158,7 @@ fn dstacks_attestation_chooses_its_backend() {
     let text = scene.run("import dstack $/request -o $/evidence").expect(0).text();
     assert!(text.contains("application/vnd.dstack.tdx.v1+cbor"), "{text}");
     assert_eq!(scene.imported("evidence").runtime_events.len(), 8);
-    let plain = fs::read(scene.path().join("evidence")).unwrap();
+    let plain = scene.read("evidence");
     request["report_data"] = hex::encode(CHALLENGE).into();
     scene.put("request", request.to_string());
     assert_eq!(scene.run("import dstack $/request -o -").expect(0).stdout, plain);
