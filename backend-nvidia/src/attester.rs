@@ -95,7 +95,7 @@ pub enum AttesterError {
     #[error("{0}; GPUs accept work nevertheless: the driver did not take it back")]
     StillReady(Box<Self>),
     /// More GPUs than a payload holds.
-    #[error("{0} GPUs, expected at most 32")]
+    #[error("{0} GPUs, expected at most {MAX_DEVICES}")]
     TooMany(usize),
 }
 

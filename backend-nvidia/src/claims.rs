@@ -6,7 +6,7 @@ use backend_api::Claims;
 use evidence_nvidia::{
     Appraised, Device, GpuData, Mode, Pdi, SwitchData, VerifiedDevice, checks::device as checks,
 };
-use evidence_rim::VerifiedRim;
+use evidence_rim::{NVIDIA_ENTERPRISE, VerifiedRim};
 use evidence_x509::Moment;
 use serde_json::{Map, Value, json};
 
@@ -69,7 +69,7 @@ fn of_device(device: &VerifiedDevice, judged: &Judged) -> Value {
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     put("hwmodel", device.model().into());
     put("ueid", decimal(device.leaf_serial()).into());
-    put("oemid", "5703".into());
+    put("oemid", NVIDIA_ENTERPRISE.to_string().into());
     put("eat_nonce", hex::encode(device.nonce()).into());
     put("measres", "success".into());
     put("x-nvidia-mismatch-measurement-records", json!([]));

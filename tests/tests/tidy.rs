@@ -140,7 +140,6 @@ fn allowed(from: &str, to: &str) -> bool {
         "attest" | "conformance" => true,
         "registry" => to.starts_with("backend-") || to == "evidence-dstack",
         "backend-api" => to == "evidence-ledger",
-        "endorsements" => to == "backend-api",
         "lab" => to == "backend-api" || evidence,
         // Answers for the lab's GPUs.
         "lab-nvml" => to == "lab",

@@ -73,7 +73,7 @@ pub(crate) fn attest_with_input<S: AsRef<OsStr>>(
     }
 }
 
-/// Splits a command line at its spaces, after the name of a scratch directory is put in for `$`.
+/// Splits a command line at its spaces, and puts the name of a scratch directory in for `$`.
 pub(crate) fn words(line: &str, directory: &Path) -> Vec<String> {
     line.split_whitespace().map(|word| word.replace('$', directory.to_str().unwrap())).collect()
 }

@@ -181,11 +181,6 @@ impl VerifiedRim {
         &self.content.version
     }
 
-    /// FirmwareManufacturerId: NVIDIA's number among private enterprises (IANA).
-    pub const fn manufacturer(&self) -> u32 {
-        crate::NVIDIA_ENTERPRISE
-    }
-
     /// How many measurements it lists, active or not.
     pub const fn measurements(&self) -> usize {
         self.content.measurements

@@ -206,7 +206,7 @@ impl Device {
         ReportSpec { nonce: *nonce, ..self.report.clone() }.sign(&self.leaf)
     }
 
-    /// The driver's version of a GPU; the BIOS's of a switch.
+    /// The versions of the driver (empty for a switch) and of the video BIOS or the switch's BIOS.
     #[must_use]
     pub fn versions(&self) -> (&'static str, &'static str) {
         match self.chip {

@@ -18,7 +18,7 @@ fn a_manifest_is_verified() {
     let verified = verify(document.as_bytes()).unwrap();
     assert_eq!((verified.product(), verified.edition()), ("GH100", Edition::Gpu));
     assert_eq!((verified.colloquial_version(), verified.version()), ("550.90.07", "1.0"));
-    assert_eq!((verified.tag_id(), verified.manufacturer()), (&*"5e".repeat(48), 5703));
+    assert_eq!(verified.tag_id(), "5e".repeat(48));
     let of = |index: u8| (index, vec![[index; 48]]);
     let golden = BTreeMap::from([of(2), of(3), (4, vec![[4; 48], [0; 48]]), of(5), of(7)]);
     assert_eq!((verified.golden(), verified.measurements()), (&golden, 8));
