@@ -58,7 +58,7 @@ impl Scene {
     }
 
     fn collect(&self) -> backend_api::Result<Evidence> {
-        let request = CollectRequest::new(Challenge::new(CHALLENGE)).within(Duration::from_secs(20));
+        let request = CollectRequest::new(Challenge::new(CHALLENGE)).unwrap().within(Duration::from_secs(20));
         block_on(Aws::default().collect(&self.guest, &request))
     }
 

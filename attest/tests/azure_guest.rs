@@ -57,7 +57,7 @@ impl Scene {
     }
 
     fn collect_within(&self, deadline: Duration) -> backend_api::Result<Evidence> {
-        let request = CollectRequest::new(Challenge::new(CHALLENGE)).within(deadline);
+        let request = CollectRequest::new(Challenge::new(CHALLENGE)).unwrap().within(deadline);
         block_on(Azure::default().collect(&self.guest, &request))
     }
 
@@ -322,7 +322,7 @@ fn a_guest_of_azure_is_detected_and_no_other() {
     assert_eq!(Azure::default().detect(&Guest::at(elsewhere.path())).presence, Presence::Absent);
     let error = block_on(
         Azure::default()
-            .collect(&Guest::at(elsewhere.path()), &CollectRequest::new(Challenge::new(CHALLENGE))),
+            .collect(&Guest::at(elsewhere.path()), &CollectRequest::new(Challenge::new(CHALLENGE)).unwrap()),
     )
     .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");

@@ -18,7 +18,7 @@ use backend_api::{
     EndorsementKind, EndorsementRequest, Endorsements, Envelope, Evidence, Extension, Guest, OfflineBundle,
     Result, RuntimeBinding, RuntimeEvent, TrustAnchors, UnixTime, VerifiedEvidence, VerifyInput,
 };
-use backend_nvidia::{BootVerification, Nvidia, attest_at_boot, v1_cpu_challenge};
+use backend_nvidia::{BootVerification, Nvidia, attest_at_boot, v1_commitment};
 use backend_tdx::{MEDIA_TYPE, Tdx};
 use lab::{events::measure_devices, intel::TdGuest, nvidia::Machine};
 use lab_nvml::Config;
@@ -113,7 +113,8 @@ impl Scene {
     }
 
     fn collect(&self) -> Evidence {
-        block_on(Nvidia::default().collect(&Guest::at(self.root()), &CollectRequest::new(CHALLENGE))).unwrap()
+        block_on(Nvidia::default().collect(&Guest::at(self.root()), &CollectRequest::new(CHALLENGE).unwrap()))
+            .unwrap()
     }
 
     /// What a relying party says of these GPUs beside this CPU, whose quote commits to `quoted`.
@@ -178,7 +179,7 @@ fn gpus_of_a_boot_that_the_register_does_not_know_are_refused() {
 fn gpus_collected_on_demand_are_accepted_beside_a_cpu_that_commits_to_them() {
     let scene = Scene::new();
     let gpus = scene.collect();
-    let quoted = v1_cpu_challenge(&CHALLENGE, gpus.bytes());
+    let quoted = v1_commitment(&CHALLENGE, gpus.bytes()).challenge();
     let lane = "lanes = [\"on-demand\"]";
     let result = scene.judge(gpus.clone(), &quoted, lane).unwrap();
     assert_eq!(result.devices[0].claims.details["bound-to-cpu"], "on-demand");

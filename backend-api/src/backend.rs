@@ -5,9 +5,9 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::{
-    BackendPolicy, BindInput, Challenge, CollectRequest, Descriptor, Detection, EndorsementRequest,
-    Endorsements, Error, ErrorKind, Evidence, Extension, Guest, Result, RuntimeBinding, RuntimeEvent,
-    RuntimeMechanism, VerifiedEvidence, VerifyInput,
+    BackendPolicy, BindInput, Challenge, CollectRequest, Commitment, Descriptor, Detection,
+    EndorsementRequest, Endorsements, Error, ErrorKind, Evidence, Extension, Guest, Result, RuntimeBinding,
+    RuntimeEvent, RuntimeMechanism, VerifiedEvidence, VerifyInput,
 };
 
 /// One platform's Evidence: how a guest collects it, how it is verified, and how it binds an identity.
@@ -58,18 +58,18 @@ pub trait AttestationBackend: fmt::Debug + Send + Sync + 'static {
     /// [`Error`], whose [`check`](Error::check) names the check that failed.
     fn verify(&self, input: &VerifyInput<'_>) -> Result<VerifiedEvidence>;
 
-    /// What the CPU's Evidence must commit to, in place of `challenge`, because this Evidence of a device stands beside it: asked
-    /// before anything is verified. By default the challenge itself: the CPU's Evidence does not know of the device.
+    /// What the CPU's Evidence must commit to in place of `challenge`, because this Evidence of a device stands beside it: asked before
+    /// anything is verified. By default nothing: the CPU's Evidence does not know of the device, and commits to the challenge.
     ///
-    /// A backend of devices that answers with something else holds it, in [`verify`](Self::verify), against
-    /// [`VerifiedEvidence::challenge`] of the CPU.
+    /// A backend of devices that gives a commitment holds it, in [`verify`](Self::verify), against [`VerifiedEvidence::challenge`] of the
+    /// CPU.
     ///
     /// # Errors
     ///
     /// [`Error`] for Evidence that is not of this backend.
-    fn cpu_challenge(&self, evidence: &Evidence, challenge: &Challenge) -> Result<Challenge> {
-        let _ = evidence;
-        Ok(*challenge)
+    fn cpu_commitment(&self, evidence: &Evidence, challenge: &Challenge) -> Result<Option<Commitment>> {
+        let (_, _) = (evidence, challenge);
+        Ok(None)
     }
 
     /// Binds the identity of what runs to verified Evidence.

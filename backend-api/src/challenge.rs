@@ -1,4 +1,4 @@
-//! The relying party's challenge.
+//! The relying party's challenge, and what a guest puts in its place.
 
 use std::{fmt, str::FromStr};
 
@@ -22,6 +22,38 @@ impl Challenge {
     /// The bytes.
     pub const fn as_bytes(&self) -> &[u8; 64] {
         &self.0
+    }
+}
+
+/// What a [`Commitment`] begins with as a challenge.
+const COMMITMENT: &[u8; 16] = b"dstack-devices-1";
+
+/// What a CPU commits to in place of the relying party's challenge, because Evidence of devices stands beside its own: a digest of both,
+/// 48 bytes.
+///
+/// As a challenge it has a form of its own, `"dstack-devices-1" || digest`, which [`CollectRequest::new`](crate::CollectRequest::new)
+/// refuses: nobody who asks a guest for its CPU's Evidence may have it vouch for devices that the guest never saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commitment([u8; 48]);
+
+impl Commitment {
+    /// From the digest. A guest makes it only of Evidence that it collected itself.
+    pub const fn new(digest: [u8; 48]) -> Self {
+        Self(digest)
+    }
+
+    /// What the CPU's Evidence commits to.
+    pub const fn challenge(&self) -> Challenge {
+        let mut bytes = [0; 64];
+        let (form, digest) = bytes.split_at_mut(COMMITMENT.len());
+        form.copy_from_slice(COMMITMENT);
+        digest.copy_from_slice(&self.0);
+        Challenge(bytes)
+    }
+
+    /// Whether a challenge has the form of one.
+    pub(crate) fn is_form_of(challenge: &Challenge) -> bool {
+        challenge.0.starts_with(COMMITMENT)
     }
 }
 
@@ -52,5 +84,20 @@ impl FromStr for Challenge {
 impl fmt::Debug for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Challenge(64 bytes)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commitment_has_a_form_of_its_own() {
+        let challenge = Commitment::new([7; 48]).challenge();
+        assert_eq!(*challenge.as_bytes(), *[&b"dstack-devices-1"[..], &[7; 48]].concat());
+        assert!(Commitment::is_form_of(&challenge));
+        for other in [[7; 64], std::array::from_fn(|at| if at < 15 { COMMITMENT[at] } else { 0 })] {
+            assert!(!Commitment::is_form_of(&Challenge::new(other)));
+        }
     }
 }

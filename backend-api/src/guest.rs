@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Challenge, Error, ErrorKind, Result};
+use crate::{Challenge, Commitment, Error, ErrorKind, Result};
 
 /// The injectable outside of a guest. A backend reads devices, files and metadata services only through it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,16 +125,34 @@ impl<'a> Probe<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CollectRequest {
-    /// What the Evidence must commit to.
-    pub challenge: Challenge,
+    challenge: Challenge,
     /// How long the device may take.
     pub deadline: Duration,
 }
 
 impl CollectRequest {
-    /// Evidence for `challenge`, from a device that answers within 30 seconds.
-    pub const fn new(challenge: Challenge) -> Self {
-        Self { challenge, deadline: Duration::from_secs(30) }
+    /// Evidence for `challenge`, whoever chose it, from a device that answers within 30 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] for a challenge in the form of a [`Commitment`]: it would have this CPU vouch for devices that nobody
+    /// here has seen.
+    pub fn new(challenge: Challenge) -> Result<Self> {
+        if Commitment::is_form_of(&challenge) {
+            let message = "challenge has the form of a commitment to devices, which a guest makes only of devices that it collected";
+            return Err(Error::new(ErrorKind::InvalidConfig, message));
+        }
+        Ok(Self { challenge, deadline: Duration::from_secs(30) })
+    }
+
+    /// A CPU's Evidence beside Evidence of devices that this guest itself collected before. Never of a commitment that somebody sent.
+    pub const fn beside_devices(commitment: &Commitment) -> Self {
+        Self { challenge: commitment.challenge(), deadline: Duration::from_secs(30) }
+    }
+
+    /// What the Evidence must commit to.
+    pub const fn challenge(&self) -> &Challenge {
+        &self.challenge
     }
 
     /// The same from a device that answers within `deadline`.
@@ -231,6 +249,15 @@ mod tests {
             probe.concludes(Presence::Possible),
             Detection { presence: Presence::Possible, reasons: found.map(str::to_owned).to_vec() }
         );
+    }
+
+    #[test]
+    fn nobody_asks_for_a_commitment_to_devices() {
+        let commitment = Commitment::new([7; 48]);
+        let refused = CollectRequest::new(commitment.challenge()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidConfig);
+        assert!(CollectRequest::new(Challenge::new([7; 64])).is_ok());
+        assert_eq!(*CollectRequest::beside_devices(&commitment).challenge(), commitment.challenge());
     }
 
     #[test]

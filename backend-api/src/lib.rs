@@ -20,7 +20,7 @@ mod verified;
 
 pub use backend::AttestationBackend;
 pub use binding::{Bound, DeviceEvent, Field, Identity, Lane, RuntimeBinding};
-pub use challenge::Challenge;
+pub use challenge::{Challenge, Commitment};
 pub use claims::Claims;
 pub use cmw::{Envelope, EnvelopeError, MAX_DEVICES, MAX_ENVELOPE};
 pub use cross_check::{CrossCheck, innermost, one_line};

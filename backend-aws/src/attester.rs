@@ -160,7 +160,7 @@ fn failed(error: DeviceError<AttesterError>) -> ApiError {
 
 /// A first document says which instance it is, the report names it, and the last document commits to the report.
 fn collect_from(guest: &TpmGuest, request: &CollectRequest) -> Collected<(Profile, AwsEvidence)> {
-    let challenge = request.challenge.as_bytes();
+    let challenge = request.challenge().as_bytes();
     if !has_tee(guest.root()) {
         return Ok((Profile::NitroTpmOnly, document_and_log(guest, None, challenge, None)?));
     }

@@ -179,7 +179,7 @@ fn collect_from(
     metadata: &str,
     request: &CollectRequest,
 ) -> std::result::Result<(Tee, AzureEvidence), AttesterError> {
-    let challenge = request.challenge.as_bytes();
+    let challenge = request.challenge().as_bytes();
     let mut tpm = guest.tpm()?;
     let hcl_report = hcl_report(&mut tpm, challenge, request.deadline)?;
     let hcl = HclReport::parse(&hcl_report)?;

@@ -100,7 +100,7 @@ fn failed(error: DeviceError<AttesterError>) -> ApiError {
 }
 
 fn collect_from(root: &Path, request: &CollectRequest) -> Result<SnpEvidence, AttesterError> {
-    let challenge = request.challenge.as_bytes();
+    let challenge = request.challenge().as_bytes();
     let check = |report: &[u8]| {
         let report = Report::parse(report).map_err(AttesterError::Report)?;
         if report.report_data == *challenge { Ok(()) } else { Err(AttesterError::OtherChallenge) }

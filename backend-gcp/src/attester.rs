@@ -238,7 +238,7 @@ fn collect_from(
     storage: &str,
     request: &CollectRequest,
 ) -> std::result::Result<(Tee, GcpEvidence), AttesterError> {
-    let challenge = request.challenge.as_bytes();
+    let challenge = request.challenge().as_bytes();
     let tee = tee(guest).ok_or(AttesterError::NoTee)?;
     let mut tpm = guest.tpm()?;
     let (template, certificate) = attestation_key(&mut tpm)?;

@@ -137,7 +137,7 @@ pub(crate) fn detect(guest: &Guest) -> Detection {
 
 /// Reports of every GPU, for a nonce of the challenge.
 pub(crate) async fn collect(guest: &Guest, request: &CollectRequest) -> Result<Evidence> {
-    let nonce = v1_nonce(&request.challenge);
+    let nonce = v1_nonce(request.challenge());
     let evidence = on_gpus(guest, request.deadline, move |root| collect_from(root, &nonce)).await?;
     Ok(Evidence::new(media_type(Profile::V1), evidence.encode()))
 }

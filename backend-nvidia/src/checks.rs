@@ -31,7 +31,7 @@ pub mod cpu {
     backend_api::checks! {
         CPU_COMMITMENT = "cpu-commitment":
             "the CPU beside the devices was verified to commit to the challenge, and on demand to exactly this payload too",
-            "v1_cpu_challenge";
+            "v1_commitment";
     }
 }
 

@@ -122,7 +122,7 @@ fn of_gpu(gpu: &GpuData, device: &VerifiedDevice, claims: &mut Map<String, Value
     put("chip-sku", gpu.chip_sku.as_str().into());
     put("mode", gpu.mode.map_or("unknown", Mode::name).into());
     put("protected-pcie", json!(gpu.protected_pcie));
-    put("fwid", if gpu.fwid.is_some() { "match" } else { "absent" }.into());
+    put("fwid", gpu.fwid.map_or(Value::Null, |fwid| hex::encode(fwid).into()));
     put("nvdec0-enabled", json!(gpu.is_nvdec0_enabled()));
 }
 

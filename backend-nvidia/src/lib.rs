@@ -18,7 +18,7 @@ use async_trait::async_trait;
 #[cfg(feature = "attester")]
 pub use attester::{AttesterError, BootVerification, attest_at_boot};
 use backend_api::{
-    AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Challenge, Descriptor,
+    AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Challenge, Commitment, Descriptor,
     EndorsementRequest, Endorsements, Evidence, EvidenceKind, Result, Role, RuntimeBinding, RuntimeMechanism,
     VerifiedEvidence, VerifyInput,
 };
@@ -29,7 +29,7 @@ pub use evidence::{
 };
 use evidence_nvidia::checks as of_devices;
 pub use policy::{GpuLane, Policy, RawPolicy, RimPolicy};
-pub use profile::{Profile, media_type, profile_of, v1_cpu_challenge, v1_nonce};
+pub use profile::{Profile, media_type, profile_of, v1_commitment, v1_nonce};
 pub use rims::RimDocument;
 
 /// The id of this backend.
@@ -93,10 +93,10 @@ impl AttestationBackend for Nvidia {
         endorsements::endorsements_for(evidence, have)
     }
 
-    fn cpu_challenge(&self, evidence: &Evidence, challenge: &Challenge) -> Result<Challenge> {
+    fn cpu_commitment(&self, evidence: &Evidence, challenge: &Challenge) -> Result<Option<Commitment>> {
         match profile_of(evidence.media_type()) {
-            Some(Profile::V1) => Ok(v1_cpu_challenge(challenge, evidence.bytes())),
-            Some(Profile::Boot | Profile::Raw) => Ok(*challenge),
+            Some(Profile::V1) => Ok(Some(v1_commitment(challenge, evidence.bytes()))),
+            Some(Profile::Boot | Profile::Raw) => Ok(None),
             None => {
                 let error = Error::MediaType(evidence.media_type().to_string());
                 Err(backend_api::Error::with_source(error.kind(), error).in_backend(ID))

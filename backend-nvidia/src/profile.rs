@@ -1,12 +1,12 @@
 //! The kinds of this backend's Evidence: how it is tied to the CPU, and how the challenge enters what a device signs.
 
-use aws_lc_rs::digest::{Context, Digest, SHA256, SHA512, digest};
-use backend_api::{Challenge, MediaType};
+use aws_lc_rs::digest::{Context, Digest, SHA256, SHA384, digest};
+use backend_api::{Challenge, Commitment, MediaType};
 
 /// What the nonce of the profile `v1` hashes first.
 const NONCE_DOMAIN: &[u8] = b"dstack-nvidia-nonce-v1\0";
 
-/// What the challenge of the CPU beside the profile `v1` hashes first.
+/// What the commitment of the CPU beside the profile `v1` hashes first.
 const CPU_DOMAIN: &[u8] = b"dstack-nvidia-cpu-v1\0";
 
 /// How Evidence of devices is tied to the CPU beside them.
@@ -56,13 +56,13 @@ pub fn v1_nonce(challenge: &Challenge) -> [u8; 32] {
     bytes(&context.finish())
 }
 
-/// What the CPU commits to beside a payload of the profile `v1`: SHA-512 over a domain, the challenge and SHA-256 of the payload.
-pub fn v1_cpu_challenge(challenge: &Challenge, payload: &[u8]) -> Challenge {
-    let mut context = Context::new(&SHA512);
+/// What the CPU commits to beside a payload of the profile `v1`: SHA-384 over a domain, the challenge and SHA-256 of the payload.
+pub fn v1_commitment(challenge: &Challenge, payload: &[u8]) -> Commitment {
+    let mut context = Context::new(&SHA384);
     context.update(CPU_DOMAIN);
     context.update(challenge.as_bytes());
     context.update(&sha256(payload));
-    Challenge::new(bytes(&context.finish()))
+    Commitment::new(bytes(&context.finish()))
 }
 
 /// SHA-256.

@@ -17,7 +17,7 @@ use crate::{
     checks,
     claims::{self, Judged},
     policy::GpuLane,
-    profile::{profile_of, sha256, v1_cpu_challenge, v1_nonce},
+    profile::{profile_of, sha256, v1_commitment, v1_nonce},
     rims::{DeviceRims, Found, Rims, candidates},
 };
 
@@ -112,12 +112,10 @@ impl Verifier<'_> {
     fn commitment(&mut self, cpu: &VerifiedEvidence, tie: Tie) -> Result<(), Failed<Error>> {
         let challenge = self.input.challenge;
         let committed = match tie {
-            Tie::OnDemand => v1_cpu_challenge(challenge, self.input.evidence.bytes()),
+            Tie::OnDemand => v1_commitment(challenge, self.input.evidence.bytes()).challenge(),
             Tie::Boot(_) | Tie::Word => *challenge,
         };
-        // What stands on the caller's word about the devices may stand on it about the CPU too.
-        let authority = authority(cpu).filter(|on| *on != Authority::Asserted || tie == Tie::Word);
-        let authority = authority.filter(|_| *cpu.challenge() == committed);
+        let authority = authority(cpu, tie).filter(|_| *cpu.challenge() == committed);
         self.ledger.require(checks::cpu::CPU_COMMITMENT, authority.is_some(), || Error::CpuCommitment)?;
         match (tie, authority) {
             (Tie::OnDemand, Some(authority)) => {
@@ -264,8 +262,9 @@ impl Verifier<'_> {
 }
 
 /// On whose word a CPU commits to what it was verified for; `None` if nothing in its graph says that it does.
-fn authority(cpu: &VerifiedEvidence) -> Option<Authority> {
-    // Both halves of a CPU with a vTPM may say so: what the TEE says counts for more.
+///
+/// Of several the weakest: where a vTPM says so too, it may be the vTPM alone that knows whose report it is.
+fn authority(cpu: &VerifiedEvidence, tie: Tie) -> Option<Authority> {
     let rank = |authority: &Authority| match authority {
         Authority::TeeHardware => 0,
         Authority::TeeVtpm => 1,
@@ -274,7 +273,9 @@ fn authority(cpu: &VerifiedEvidence) -> Option<Authority> {
         _ => 4,
     };
     let links = cpu.graph().links().iter().filter(|link| link.to == "challenge");
-    links.map(|link| link.authority).min_by_key(rank)
+    // What stands on the caller's word about the devices may stand on it about the CPU too.
+    let counts = |on: &Authority| *on != Authority::Asserted || tie == Tie::Word;
+    links.map(|link| link.authority).filter(counts).max_by_key(rank)
 }
 
 /// With protected PCIe NVML says that the feature is off: links are isolated, not encrypted.

@@ -145,7 +145,7 @@ fn collect_from(root: &Path, request: &CollectRequest) -> Result<TdxEvidence, At
 /// Register and log first: while the snapshot lives nobody extends, so that the quote is of the same state. What the host
 /// serves is read after that, because it may keep one waiting.
 fn quote_and_log(root: &Path, request: &CollectRequest) -> Result<TdxEvidence, AttesterError> {
-    let challenge = request.challenge.as_bytes();
+    let challenge = request.challenge().as_bytes();
     let snapshot = snapshot(root)?;
     let quote = quote(root, request, |quote| {
         let report = &quote.report;
@@ -197,7 +197,7 @@ fn quote(
     request: &CollectRequest,
     check: impl FnOnce(&Quote<'_>) -> Result<(), AttesterError>,
 ) -> Result<Vec<u8>, AttesterError> {
-    let challenge = request.challenge.as_bytes();
+    let challenge = request.challenge().as_bytes();
     let check = |bytes: &[u8]| check(&Quote::parse(Quote::trim_padding(bytes)?)?);
     let bytes = tdx::quote(root, challenge, request.deadline, check)?;
     Ok(Quote::trim_padding(&bytes)?.to_vec())

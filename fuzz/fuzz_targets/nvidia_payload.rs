@@ -8,7 +8,7 @@ use backend_api::{
     AttestationBackend, Challenge, Endorsement, EndorsementKind, Endorsements, Evidence, Limits,
     TrustAnchors, VerifiedEvidence, VerifyInput,
 };
-use backend_nvidia::{Nvidia, NvidiaEvidence, Profile, media_type, v1_cpu_challenge};
+use backend_nvidia::{Nvidia, NvidiaEvidence, Profile, media_type, v1_commitment};
 use backend_tdx::{MEDIA_TYPE, TdxEvidence};
 use fuzz_targets::now;
 use lab::nvidia::Machine;
@@ -42,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
         let verdict = backend.verify(&input);
         if profile == Profile::V1 {
             assert!(verdict.is_err(), "the CPU commits to no payload");
-            assert_ne!(v1_cpu_challenge(&challenge, data), challenge);
+            assert_ne!(v1_commitment(&challenge, data).challenge(), challenge);
         }
         if let Ok(verified) = verdict {
             assert_eq!(verified.challenge(), &challenge);

@@ -7,9 +7,9 @@ use std::{
 };
 
 use backend_api::{
-    AttestationBackend, BackendId, BackendPolicy, BindInput, Challenge, EndorsementSource, Endorsements,
-    Envelope, Error, ErrorKind, Evidence, Limits, Result, Role, RuntimeBinding, TrustAnchors, UnixTime,
-    VerifiedEvidence, VerifyInput,
+    AttestationBackend, BackendId, BackendPolicy, BindInput, Challenge, Commitment, EndorsementSource,
+    Endorsements, Envelope, Error, ErrorKind, Evidence, Limits, Result, Role, RuntimeBinding, TrustAnchors,
+    UnixTime, VerifiedEvidence, VerifyInput,
 };
 
 use crate::{Accepted, AppraisalPolicy, Appraised, AttestationResult, appraisal::appraise};
@@ -214,7 +214,7 @@ impl Verifier {
         devices: &[Evidence],
         challenge: &Challenge,
     ) -> Result<(BTreeSet<BackendId>, Challenge)> {
-        let (mut present, mut cpu_challenge) = (BTreeSet::new(), *challenge);
+        let (mut present, mut commitment) = (BTreeSet::new(), None);
         for evidence in devices {
             let backend = self.accepted.select(evidence.media_type())?;
             self.fits(backend, evidence, Role::Device)?;
@@ -224,16 +224,14 @@ impl Verifier {
                 let message = "expected one item of evidence for all devices of a backend, found two";
                 return Err(Error::new(ErrorKind::InconsistentEvidence, message).in_backend(id));
             }
-            let committed = backend.cpu_challenge(evidence, challenge)?;
-            if committed != *challenge {
-                if cpu_challenge != *challenge {
-                    let message =
-                        "evidence of two backends that the CPU commits to, which it can of one alone";
-                    return Err(Error::new(ErrorKind::InconsistentEvidence, message).in_backend(id));
-                }
-                cpu_challenge = committed;
+            if let Some(own) = backend.cpu_commitment(evidence, challenge)?
+                && commitment.replace(own).is_some()
+            {
+                let message = "evidence of two backends that the CPU commits to, which it can of one alone";
+                return Err(Error::new(ErrorKind::InconsistentEvidence, message).in_backend(id));
             }
         }
+        let cpu_challenge = commitment.map_or(*challenge, |commitment: Commitment| commitment.challenge());
         Ok((present, cpu_challenge))
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use backend_api::{
-    AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Challenge, Descriptor,
+    AttestationBackend, AttesterRole, BackendId, BackendPolicy, BindInput, Challenge, Commitment, Descriptor,
     Endorsement, EndorsementRequest, EndorsementSource, Endorsements, Envelope, Error, ErrorKind, Evidence,
     EvidenceKind, Limits, MediaType, OfflineBundle, Registration, Result, Role, RuntimeBinding,
     RuntimeMechanism, TrustAnchors, VerifiedEvidence, VerifyInput,
@@ -20,9 +20,13 @@ struct Named(Descriptor);
 
 impl Named {
     const fn new(id: &'static str, kinds: &'static [EvidenceKind]) -> Self {
+        Self::of(Role::Cpu, id, kinds)
+    }
+
+    const fn of(role: Role, id: &'static str, kinds: &'static [EvidenceKind]) -> Self {
         Self(Descriptor {
             id: BackendId::new(id),
-            role: Role::Cpu,
+            role,
             summary: "for tests",
             kinds,
             attester: AttesterRole::Absent,
@@ -49,7 +53,7 @@ fn nothing<T>() -> Result<T> {
 impl AttestationBackend for Named {
     fn descriptor(&self) -> &'static Descriptor {
         // Every backend here is a static.
-        [&A, &B, &OTHER_A, &SAME_TYPE, &SHOUTING]
+        [&A, &B, &OTHER_A, &SAME_TYPE, &SHOUTING, &DEVICE, &OTHER_DEVICE]
             .into_iter()
             .find(|known| std::ptr::eq(*known, self))
             .map(|known| &known.0)
@@ -64,6 +68,10 @@ impl AttestationBackend for Named {
         nothing()
     }
 
+    fn cpu_commitment(&self, _: &Evidence, _: &Challenge) -> Result<Option<Commitment>> {
+        Ok(Some(Commitment::new([0; 48])))
+    }
+
     fn verify(&self, _: &VerifyInput<'_>) -> Result<VerifiedEvidence> {
         nothing()
     }
@@ -75,17 +83,23 @@ impl AttestationBackend for Named {
 
 const TYPE_A: &[EvidenceKind] = &[kind("application/a")];
 const TYPE_B: &[EvidenceKind] = &[kind("application/b")];
+const TYPE_D: &[EvidenceKind] = &[kind("application/d")];
+const TYPE_E: &[EvidenceKind] = &[kind("application/e")];
 const OTHER_TYPE: &[EvidenceKind] = &[kind("application/other-a")];
 static A: Named = Named::new("a", TYPE_A);
 static B: Named = Named::new("b", TYPE_B);
 static OTHER_A: Named = Named::new("a", OTHER_TYPE);
 static SAME_TYPE: Named = Named::new("c", TYPE_B);
 static SHOUTING: Named = Named::new("A", &[]);
+static DEVICE: Named = Named::of(Role::Device, "d", TYPE_D);
+static OTHER_DEVICE: Named = Named::of(Role::Device, "e", TYPE_E);
 static REGISTERED_A: Registration = A.registered();
 static REGISTERED_B: Registration = B.registered();
 static REGISTERED_OTHER_A: Registration = OTHER_A.registered();
 static REGISTERED_SAME_TYPE: Registration = SAME_TYPE.registered();
 static REGISTERED_SHOUTING: Registration = SHOUTING.registered();
+static REGISTERED_DEVICE: Registration = DEVICE.registered();
+static REGISTERED_OTHER_DEVICE: Registration = OTHER_DEVICE.registered();
 
 fn detail(error: &Error) -> &RegistryError {
     error.detail().unwrap_or_else(|| panic!("not about the registry: {error}"))
@@ -182,6 +196,23 @@ fn what_is_no_envelope_or_too_large_is_refused() {
     limits.evidence_bytes = 1 << 10;
     let large = Envelope::of_cpu(Evidence::new(MEDIA_TYPE, vec![0; 2 << 20])).encode_cbor();
     assert_eq!(judge(&verifier.with_limits(limits), &large).kind(), ErrorKind::LimitExceeded);
+}
+
+#[test]
+fn a_cpu_commits_to_devices_of_one_backend_alone() {
+    let registry = Registry::new([&REGISTERED_A, &REGISTERED_DEVICE, &REGISTERED_OTHER_DEVICE]).unwrap();
+    let accepted = registry.accept(["a", "d", "e"]).unwrap();
+    let source = Arc::new(OfflineBundle::default());
+    let verifier = Verifier::new(accepted, source, AppraisalPolicy::default()).unwrap();
+    let device = |media_type| Evidence::new(MediaType::new(media_type), Vec::new());
+    let mut both = envelope(MediaType::new("application/a"));
+    both.devices = vec![device("application/d"), device("application/e")];
+    let refused = judge(&verifier, &both.encode_cbor());
+    assert_eq!(refused.kind(), ErrorKind::InconsistentEvidence);
+    assert!(refused.to_string().contains("two backends that the CPU commits to"), "{refused}");
+    // With one of them it is the CPU's turn.
+    both.devices.pop();
+    assert_eq!(judge(&verifier, &both.encode_cbor()).kind(), ErrorKind::Unsupported);
 }
 
 #[derive(Debug)]

@@ -52,7 +52,7 @@ pub(crate) fn extend(args: &ExtendArgs) -> Answer {
 }
 
 fn try_collect(args: &CollectArgs) -> Result<Answer> {
-    let request = CollectRequest::new(args.challenge.parse::<Challenge>()?).within(*args.timeout);
+    let request = CollectRequest::new(args.challenge.parse::<Challenge>()?)?.within(*args.timeout);
     let guest = guest(&args.choice)?;
     let backend = backend(args.backend.as_deref(), &args.choice, &guest)?;
     let evidence = block_on(backend.collect(&guest, &request))??;

@@ -204,6 +204,9 @@ fn nothing_is_taken_where_nothing_is() {
     attest([&collect[..], &["--allow", "nonsense"]].concat()).complains(2, "\"nonsense\" is not linked");
     attest(["detect", "--guest-root", &format!("{root}/missing")]).complains(2, "is not a folder");
     attest(["collect", "--challenge", "00", "-o", "-"]).complains(2, "expected 128 hex digits");
+    let commitment = format!("{}{}", hex::encode("dstack-devices-1"), "00".repeat(48));
+    attest(["collect", "--challenge", &commitment, "-o", "-"])
+        .complains(2, "form of a commitment to devices");
     let extend = |name: &str, payload: &str| {
         attest(["extend", name, "--payload", payload, "--guest-root", root, "--backend", "tdx"])
     };

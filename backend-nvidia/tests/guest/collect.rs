@@ -8,7 +8,8 @@ use super::{CHALLENGE, Cpu, Scene, at, policy};
 
 /// What a relying party says that knows the lab's roots, of evidence beside a CPU that committed to it.
 fn judge(scene: &Scene, evidence: &Evidence, section: serde_json::Value) -> Result<()> {
-    let cpu = Cpu::verified(&Nvidia::default().cpu_challenge(evidence, &CHALLENGE).unwrap());
+    let cpu =
+        Cpu::verified(&Nvidia::default().cpu_commitment(evidence, &CHALLENGE).unwrap().unwrap().challenge());
     let policy = policy(section);
     let input = VerifyInput::new(
         evidence,

@@ -189,7 +189,8 @@ fn a_ready_state_that_cannot_be_set_or_asked_for_is_named() {
 #[test]
 fn work_on_gpus_needs_a_runtime_with_timers() {
     let scene = Scene::new(&Config::default());
-    let (backend, guest, request) = (Nvidia::default(), scene.guest(), CollectRequest::new(CHALLENGE));
+    let (backend, guest, request) =
+        (Nvidia::default(), scene.guest(), CollectRequest::new(CHALLENGE).unwrap());
     let mut future = backend.collect(&guest, &request);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let std::task::Poll::Ready(result) = future.as_mut().poll(&mut context) else { panic!("it waits") };

@@ -91,7 +91,7 @@ impl Scene {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn collect(guest: &Guest) -> Result<Evidence> {
-    block_on(Nvidia::default().collect(guest, &CollectRequest::new(CHALLENGE).within(PATIENCE)))
+    block_on(Nvidia::default().collect(guest, &CollectRequest::new(CHALLENGE).unwrap().within(PATIENCE)))
 }
 
 fn policy(section: serde_json::Value) -> BackendPolicy {

@@ -200,7 +200,7 @@ impl Chain {
     pub(crate) fn is_operational(&self) -> Result<(), Error> {
         let Some(der) = self.leaf().extension(TCB_INFO) else { return Ok(()) };
         let info = TcbInfo::from_der(der).map_err(|error| Error::FwidFormat(error.to_string()))?;
-        // OperationalFlags: notSecure (1), recovery (2), debug (3), the first bit being 0.
+        // OperationalFlags: notSecure (1), recovery (2), debug (3), the first bit being 0, notConfigured, which real leaves set.
         let flags = info.flags.as_ref().map_or(&[][..], BitString::raw_bytes);
         match flags.first() {
             Some(first) if first & 0x70 != 0 => Err(Error::FwidFlags(hex::encode(flags))),

@@ -122,7 +122,7 @@ pub fn attester_agrees_with_the_descriptor(subject: &dyn Subject) -> Outcome {
     let absent = descriptor.attester == AttesterRole::Absent;
     if absent {
         ensure!(detection.presence == Presence::Absent, "detect finds what this build cannot collect from");
-        let request = CollectRequest::new(Challenge::new([7; 64]));
+        let request = CollectRequest::new(Challenge::new([7; 64])).map_err(Failure::new)?;
         unsupported("collect", || backend.collect(&guest, &request))?;
     }
     if absent || matches!(descriptor.runtime, RuntimeMechanism::None { .. }) {

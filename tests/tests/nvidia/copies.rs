@@ -51,6 +51,17 @@ fn replayed_evidence_is_refused() {
     assert_eq!(failed_check(forged.judge()), "spdm-nonce");
 }
 
+/// What is split over items could be counted twice.
+#[test]
+fn all_devices_of_a_guest_are_one_item() {
+    let scene = Scene::boot();
+    let mut envelope = scene.envelope();
+    envelope.devices.extend(scene.envelope().devices);
+    let refused = scene.judge_envelope(&envelope).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InconsistentEvidence);
+    assert!(refused.to_string().contains("one item of evidence for all devices"), "{refused}");
+}
+
 #[test]
 fn devices_left_out_are_missed_where_the_policy_asks_for_them() {
     let mut scene = Scene::boot();

@@ -6,7 +6,7 @@ use backend_api::{
     BindInput, Challenge, Endorsement, EndorsementKind, Endorsements, Evidence, Limits, ReferenceValues,
     TrustAnchors, UnixTime, VerifyInput,
 };
-use backend_nvidia::{GpuAttestation, Profile, v1_cpu_challenge};
+use backend_nvidia::{GpuAttestation, Profile, v1_commitment};
 use conformance::Cpu;
 use lab::{events::measure_devices, intel::TdGuest, nvidia::Machine};
 use serde_json::json;
@@ -18,7 +18,7 @@ pub(crate) fn cpu_for(challenge: &[u8; 64], profile: Profile, devices: usize, pa
     let mut guest = TdGuest::new();
     let mut challenge = Challenge::new(*challenge);
     match profile {
-        Profile::V1 => challenge = v1_cpu_challenge(&challenge, payload),
+        Profile::V1 => challenge = v1_commitment(&challenge, payload).challenge(),
         Profile::Boot => {
             let event = GpuAttestation::of(devices, payload).encode();
             measure_devices(&mut guest.launch.events, &event);

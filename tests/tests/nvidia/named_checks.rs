@@ -1,7 +1,7 @@
 //! The cases that fail the named checks, and what else holds around them.
 
 use backend_api::{Authority, Challenge, Outcome};
-use backend_nvidia::{GpuAttestation, v1_cpu_challenge, v1_nonce};
+use backend_nvidia::{GpuAttestation, v1_commitment, v1_nonce};
 use conformance::named::{each_fails_its_check, failed_check};
 
 use crate::{
@@ -109,8 +109,8 @@ fn what_is_signed_is_what_the_documentation_says() {
         "c150beb813381cb3d79a1c4b9c6f838f080dc3d09d5e0bc59a6f2d9357d3d072"
     );
     assert_eq!(
-        hex::encode(v1_cpu_challenge(&challenge, b"payload").as_bytes()),
-        "530368cfd93328350e0296ac62c3505eccea668b705e61dd82fcddc8e54539ae570fdb784c0cf6f6dad8753bed455310d4a73f8dd47665b27672aa94c90e65c3"
+        hex::encode(v1_commitment(&challenge, b"payload").challenge().as_bytes()),
+        "64737461636b2d646576696365732d3165fc16b03089c896f35ca6502e7830b9b95c8573468d34bff40825e97f46766ec23d8fafe18a0fa71900b116b3845e3f"
     );
     assert_eq!(
         String::from_utf8(GpuAttestation::of(1, b"payload").encode()).unwrap(),

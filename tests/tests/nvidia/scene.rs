@@ -8,7 +8,7 @@ use backend_api::{
 };
 use backend_nvidia::{
     CcState, DeviceEvidence, Environment, GpuAttestation, ID, MultiGpu, NvidiaEvidence, Profile, media_type,
-    v1_cpu_challenge, v1_nonce,
+    v1_commitment, v1_nonce,
 };
 use lab::{
     events::{Event, measure_devices},
@@ -152,7 +152,9 @@ impl Scene {
         let mut cpu = self.cpu.clone();
         let mut challenge = self.asked;
         match self.profile {
-            Profile::V1 => challenge = *v1_cpu_challenge(&Challenge::new(self.asked), &bytes).as_bytes(),
+            Profile::V1 => {
+                challenge = *v1_commitment(&Challenge::new(self.asked), &bytes).challenge().as_bytes()
+            }
             Profile::Boot => {
                 let mut event = GpuAttestation::of(evidence.devices.len(), &bytes);
                 (self.edit_event)(&mut event);

@@ -15,5 +15,5 @@ pub(super) fn collect(backend: BackendId, guest: &Guest, events: &[Event]) -> Re
         let event = RuntimeEvent::new(event.name.as_str(), event.payload.clone())?;
         block_on(backend.extend_runtime(guest, &event))??;
     }
-    block_on(backend.collect(guest, &CollectRequest::new(Challenge::new(CHALLENGE))))?
+    block_on(backend.collect(guest, &CollectRequest::new(Challenge::new(CHALLENGE))?))?
 }

@@ -5,7 +5,7 @@ mod changes;
 use backend_api::{Challenge, Endorsement, EndorsementKind, Endorsements, Evidence};
 use backend_nvidia::{
     CcState, DeviceEvidence, Environment, GpuAttestation, ID, MultiGpu, NvidiaEvidence, Profile, media_type,
-    v1_cpu_challenge, v1_nonce,
+    v1_commitment, v1_nonce,
 };
 use lab::{
     events::{Event, measure_devices},
@@ -116,7 +116,7 @@ impl Guest {
         let payload = evidence.encode();
         let td = self.booted(evidence.devices.len(), &payload);
         let challenge = match self.profile {
-            Profile::V1 => *v1_cpu_challenge(&Challenge::new(self.asked), &payload).as_bytes(),
+            Profile::V1 => *v1_commitment(&Challenge::new(self.asked), &payload).challenge().as_bytes(),
             Profile::Boot | Profile::Raw => self.asked,
         };
         Trial {
