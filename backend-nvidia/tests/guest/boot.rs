@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fs, future::poll_fn, path::Path, pin::pin, task::Poll};
 
 use backend_api::{
-    AttestationBackend as _, BindInput, Challenge, ErrorKind, Evidence, Limits, ReferenceValues, Result,
-    TrustAnchors, VerifyInput,
+    AttestationBackend as _, Authority, BindInput, Challenge, ErrorKind, Evidence, Limits, ReferenceValues,
+    Result, TrustAnchors, VerifyInput,
 };
 use backend_nvidia::{
     AttesterError, Error, GpuAttestation, Nvidia, NvidiaEvidence, Profile, attest_at_boot, media_type,
@@ -22,7 +22,7 @@ fn judge(
 ) -> Result<BTreeMap<&'static str, String>> {
     let limits = Limits::default();
     let Scene { endorsements, anchors, policy, .. } = scene;
-    let cpu = Cpu::verified(&CHALLENGE);
+    let cpu = Cpu::verified(&CHALLENGE, &[Authority::TeeHardware]);
     let input = VerifyInput::new(evidence, &CHALLENGE, endorsements, anchors, policy, at(), &limits)?;
     let verified = Nvidia::default().verify(&input.beside(&cpu))?;
     let (values, cpu) = (ReferenceValues::new(), Cpu::bound(event));

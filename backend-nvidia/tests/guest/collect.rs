@@ -1,6 +1,9 @@
 //! On demand: detected, collected, verified by a relying party.
 
-use backend_api::{AttestationBackend as _, ErrorKind, Evidence, Limits, Presence, Result, VerifyInput};
+use backend_api::{
+    AttestationBackend as _, Authority, ErrorKind, Evidence, Limits, Presence, Result, VerifiedEvidence,
+    VerifyInput,
+};
 use backend_nvidia::{CcState, Environment, MultiGpu, Nvidia, NvidiaEvidence, Profile, media_type, v1_nonce};
 use lab_nvml::{Config, Kind};
 
@@ -8,8 +11,18 @@ use super::{CHALLENGE, Cpu, Scene, at, policy};
 
 /// What a relying party says that knows the lab's roots, of evidence beside a CPU that committed to it.
 fn judge(scene: &Scene, evidence: &Evidence, section: serde_json::Value) -> Result<()> {
-    let cpu =
-        Cpu::verified(&Nvidia::default().cpu_commitment(evidence, &CHALLENGE).unwrap().unwrap().challenge());
+    verified(scene, evidence, section, &[Authority::TeeHardware]).map(drop)
+}
+
+/// The same beside a CPU that committed to it on these words.
+fn verified(
+    scene: &Scene,
+    evidence: &Evidence,
+    section: serde_json::Value,
+    words: &[Authority],
+) -> Result<VerifiedEvidence> {
+    let commitment = Nvidia::default().cpu_commitment(evidence, &CHALLENGE).unwrap().unwrap();
+    let cpu = Cpu::verified(&commitment.challenge(), words);
     let policy = policy(section);
     let input = VerifyInput::new(
         evidence,
@@ -20,7 +33,7 @@ fn judge(scene: &Scene, evidence: &Evidence, section: serde_json::Value) -> Resu
         at(),
         &Limits::default(),
     )?;
-    Nvidia::default().verify(&input.beside(&cpu)).map(drop)
+    Nvidia::default().verify(&input.beside(&cpu))
 }
 
 fn on_demand() -> serde_json::Value {
@@ -44,6 +57,27 @@ fn what_one_gpu_signs_is_collected_and_verified() {
     assert_eq!(payload.devices[0].report[4..36], v1_nonce(&CHALLENGE));
     judge(&scene, &evidence, on_demand()).unwrap();
     assert!(!scene.is_ready(), "collecting changes nothing");
+}
+
+#[test]
+fn a_cpu_commits_on_its_weakest_word() {
+    use Authority::{Asserted, ProviderVtpm, TeeHardware, TeeVtpm};
+    let scene = Scene::new(&Config::default());
+    let evidence = scene.collect().unwrap();
+    for (words, expected) in [
+        (&[TeeHardware, ProviderVtpm][..], ProviderVtpm),
+        (&[ProviderVtpm, TeeHardware], ProviderVtpm),
+        (&[TeeVtpm, TeeHardware], TeeVtpm),
+        (&[Asserted, TeeHardware], TeeHardware),
+    ] {
+        let verified = verified(&scene, &evidence, on_demand(), words).unwrap();
+        let link = verified.graph().links().iter().find(|link| link.from == "cpu").unwrap();
+        assert_eq!(link.authority, expected, "{words:?}");
+    }
+    for words in [&[][..], &[Asserted]] {
+        let refused = verified(&scene, &evidence, on_demand(), words).unwrap_err();
+        assert_eq!(refused.check().unwrap().name(), "cpu-commitment", "{words:?}");
+    }
 }
 
 #[test]

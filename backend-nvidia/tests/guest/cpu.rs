@@ -71,14 +71,15 @@ impl Cpu {
         self.extended.lock().unwrap().clone()
     }
 
-    /// Evidence of this CPU, verified to commit to `challenge`.
-    pub(crate) fn verified(challenge: &Challenge) -> VerifiedEvidence {
+    /// Evidence of this CPU, verified to commit to `challenge` on these words.
+    pub(crate) fn verified(challenge: &Challenge, words: &[Authority]) -> VerifiedEvidence {
         let (evidence, none) = (Evidence::new(KIND, Vec::new()), Endorsements::new());
         let (anchors, policy) = (TrustAnchors::default(), BackendPolicy::new(()));
         let input =
             VerifyInput::new(&evidence, challenge, &none, &anchors, &policy, at(), &Limits::default())
                 .unwrap();
-        let graph = BindingGraph::default().link("root", "challenge", "for tests", Authority::TeeHardware);
+        let mut graph = BindingGraph::default();
+        words.iter().for_each(|word| graph.add("root", "challenge", "for tests", *word));
         let claims = Claims::new("example", "example", "example", &[]);
         VerifiedEvidence::assertion(&CPU, &input, Ledger::default(), graph, claims, ()).unwrap()
     }
