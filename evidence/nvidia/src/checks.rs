@@ -38,8 +38,8 @@ pub mod device {
         NONCE = "spdm-nonce":
             "the nonce of the signed request is what is expected", "DSP0274 1.1.0 §10.11";
         FWID = "fwid":
-            "the firmware that the leaf was made for is the one that the device reports, and the leaf does not say that it is for \
-             recovery or debugging",
+            "the firmware that the leaf was made for is the one that the device reports, and the leaf does not say that it is not \
+             secure, or for recovery or debugging",
             "TCG DICE Attestation Architecture 1.1, §6.1.1";
         DRIVER_FLOOR = "driver-floor":
             "the driver is not older than the policy's minimum", "DRIVER_VERSION of the opaque data";

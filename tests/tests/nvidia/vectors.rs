@@ -113,6 +113,11 @@ fn the_h100_verifies_offline_with_both_manifests_and_all_that_was_said_of_revoca
     let claims = &device.claims.details["devices"][0];
     assert_eq!((claims["compared"].as_u64(), claims["unconstrained"].as_u64()), (Some(32), Some(31)));
     assert_eq!(claims["pdi"], "431D480FE5E87274");
+    // As OpenSSL shows it in the leaf.
+    assert_eq!(
+        claims["fwid"],
+        "f5c384aebb579217a2c66b17ed0f28e6a9b8d639041acd7b4721cec004f7275494ba94bb5cdfdb3055ee051762b1f75d"
+    );
     assert_eq!(claims["x-nvidia-gpu-driver-version"], "550.90.07");
 
     // Each thing left out is missed by name.
