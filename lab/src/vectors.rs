@@ -18,6 +18,17 @@ pub fn root(test: &str) -> Option<PathBuf> {
     None
 }
 
+/// A folder below [`root`] that not every collection has. Where it is not there, says on the terminal that `test` is skipped.
+#[must_use]
+pub fn folder(test: &str, name: &str) -> Option<PathBuf> {
+    let folder = root(test)?.join(name);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    skipped(test, &format!("no real evidence in {name}"));
+    None
+}
+
 /// Says on the terminal that `test` is skipped, and why. The test harness keeps back what a passing test prints, except what
 /// it writes to standard error itself.
 pub fn skipped(test: &str, reason: &str) {

@@ -329,7 +329,7 @@ fn assert_none(offenders: Vec<String>) {
 
 /// What `registry` pulls in with these features, one crate in each line.
 fn registry_with(features: &str) -> String {
-    let tree = ["tree", "--package", "registry", "--edges", "normal", "--prefix", "none", "--offline"];
+    let tree = ["tree", "--package", "registry", "--edges", "normal", "--prefix", "none", "--locked"];
     cargo(&[&tree[..], &["--features", features]].concat())
 }
 

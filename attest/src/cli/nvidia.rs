@@ -16,10 +16,10 @@ pub(crate) struct ImportNvidia {
     /// A device's certificates, PEM, leaf first; once for each device, in the order of the reports.
     #[arg(long, value_name = "FILE", requires = "report")]
     pub(crate) cert_chain: Vec<PathBuf>,
-    /// What NVIDIA's tools or the attester of Confidential Containers write, JSON, in the place of reports and certificates; `-` is
-    /// standard input.
+    /// What NVIDIA's tools or the attester of Confidential Containers write, JSON, in the place of reports and certificates; once for
+    /// each file, such as of GPUs and of switches; `-` is standard input.
     #[arg(long = "devices", value_name = "FILE")]
-    pub(crate) devices_json: Option<PathBuf>,
+    pub(crate) devices_json: Vec<PathBuf>,
     /// The nonce that the devices must have signed: 64 hex digits; once for all devices, or once for each.
     #[arg(long, value_name = "HEX")]
     pub(crate) nonce: Vec<String>,

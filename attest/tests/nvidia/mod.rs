@@ -179,9 +179,10 @@ fn every_form_of_json_has_the_same_devices() {
         let read = |name: &str| hex::encode(scene.read(name));
         json!({ "arch": arch, "uuid": "unknown", "evidence": read(report), "certificate": read(chain) })
     };
+    let of_version_1 = [in_version_1(&devices[0]), devices[1].clone()];
     for form in [
         json!(devices),
-        json!({ "evidences": devices, "result_code": 0, "result_message": "Ok" }),
+        json!({ "evidences": of_version_1, "result_code": 0, "result_message": "Ok" }),
         json!({ "device_evidence_list": devices }),
         json!({ "device_evidence_list": [coco(GPU, "HOPPER"), coco(SWITCH, "LS10")] }),
     ] {
@@ -192,9 +193,25 @@ fn every_form_of_json_has_the_same_devices() {
     scene.put("devices.json", devices[0].to_string());
     scene.import("--devices $/devices.json").expect(0);
     assert_eq!(scene.imported(Profile::Raw).devices, expected.devices[..1]);
+    // NVIDIA's tool writes GPUs and switches to a file each.
+    scene.put("switches.json", json!({ "evidences": [devices[1]] }).to_string());
+    scene.import("--devices $/devices.json --devices $/switches.json").expect(0);
+    assert_eq!(scene.imported(Profile::Raw), expected);
+    scene.import("--devices $/devices.json").expect(0);
     let input = words("import nvidia --devices - --beside $/cpu -o -", scene.path());
     let written = attest_with_input(input, devices[0].to_string().as_bytes()).expect(0).stdout;
     assert_eq!(written, scene.read("evidence"));
+}
+
+/// A GPU as `nvattest` writes it.
+fn in_version_1(gpu: &Value) -> Value {
+    let mut gpu = gpu.clone();
+    for (key, value) in
+        [("version", "1.0"), ("driver_version", "550.90.07"), ("vbios_version", "96.00.9F.00.01")]
+    {
+        gpu[key] = value.into();
+    }
+    gpu
 }
 
 #[test]
@@ -209,12 +226,28 @@ fn what_a_wrapper_says_is_not_trusted() {
         ("evidence", json!(STANDARD.encode(scene.switch.report_for(&NONCE))), "certificates are of a GPU"),
         ("certificate", json!(STANDARD.encode(b"PEM")), "certificates: "),
         ("driver", json!("550.90.07"), "found \"driver\""),
+        (
+            "driver_version",
+            json!("550.90.08"),
+            "driver_version is \"550.90.08\", and the report has 550.90.07",
+        ),
+        (
+            "vbios_version",
+            json!("96.00.9f.00.01"),
+            "vbios_version is \"96.00.9f.00.01\", and the report has 96",
+        ),
     ] {
         let mut wrong = item(&scene, GPU, "HOPPER");
         wrong[key] = value;
         scene.put("devices.json", wrong.to_string());
         scene.refuses("--devices $/devices.json", 1, problem);
     }
+    let mut switch = item(&scene, SWITCH, "LS10");
+    switch["driver_version"] = json!("550.90.07");
+    scene.put("devices.json", switch.to_string());
+    scene.refuses("--devices $/devices.json", 1, "driver_version is \"550.90.07\", and the report has none");
+    scene.put("devices.json", json!(vec![item(&scene, GPU, "HOPPER"); 17]).to_string());
+    scene.refuses("--devices $/devices.json --devices $/devices.json", 1, "all devices together: ");
     scene.put("devices.json", item(&scene, GPU, "HOPPER").to_string());
     scene.refuses(&format!("--devices $/devices.json --nonce {}", "0a".repeat(32)), 1, "as --nonce says");
     scene.put("devices.json", json!({ "evidences": [], "result_code": 7 }).to_string());

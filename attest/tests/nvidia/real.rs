@@ -67,6 +67,29 @@ fn real_reports_are_imported_in_every_form() {
     }
 }
 
+/// A whole machine, as NVIDIA's tools write it in its version 1.0: GPUs in one file, switches in another.
+#[test]
+fn a_real_machine_is_imported() {
+    let test = "a_real_machine_is_imported";
+    let Some(machine) = lab::vectors::folder(test, "nvidia/h100-590.12-8gpu-4switch") else { return };
+    let Some(root) = vectors(test) else { return };
+    let scratch = Folder::new();
+    cpu(&root, &scratch);
+    let machine = machine.display();
+    let imported = scratch
+        .run(&format!(
+            "import nvidia --devices {machine}/gpu_evidence.json --devices {machine}/switch_evidence.json \
+             --profile boot --beside $/cpu -o $/evidence --json"
+        ))
+        .expect(0)
+        .json();
+    assert_eq!(
+        imported["unverified-devices"],
+        "8 x GH100 (driver 590.12, video BIOS 96.00.A5.00.01), 4 x LS_10 (BIOS 96.10.73.00.01)"
+    );
+    assert_eq!(devices(&scratch).devices.len(), 12);
+}
+
 #[test]
 fn a_real_gpu_is_accepted_beside_a_real_cpu_on_the_callers_word() {
     let Some(root) = vectors("a_real_gpu_is_accepted_beside_a_real_cpu_on_the_callers_word") else { return };

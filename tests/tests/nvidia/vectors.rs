@@ -22,25 +22,39 @@ fn read(folder: &Path, name: &str) -> Vec<u8> {
     fs::read(folder.join(name)).unwrap()
 }
 
-/// A real device in the profile `raw`, under NVIDIA's own roots, beside a TD of the lab's that knows nothing of it.
+fn device(report: Vec<u8>, chain: &[u8]) -> DeviceEvidence {
+    let chain = Certificate::parse_der_or_pem(chain).unwrap();
+    DeviceEvidence {
+        certificates: chain.iter().map(|certificate| ByteBuf::from(certificate.der())).collect(),
+        report: ByteBuf::from(report),
+    }
+}
+
+/// The device of a folder, alone.
 fn judge(
     folder: &Path,
     at: u64,
     policy: &str,
     endorsements: &[(EndorsementKind, Vec<u8>)],
 ) -> backend_api::Result<AttestationResult> {
-    let report = read(folder, "report.bin");
-    let chain = Certificate::parse_der_or_pem(&read(folder, "cert_chain.pem")).unwrap();
-    let device = DeviceEvidence {
-        certificates: chain.iter().map(|certificate| ByteBuf::from(certificate.der())).collect(),
-        report: ByteBuf::from(report.clone()),
-    };
+    let device = device(read(folder, "report.bin"), &read(folder, "cert_chain.pem"));
+    judge_devices(vec![device], at, policy, endorsements)
+}
+
+/// Real devices in the profile `raw`, under NVIDIA's own roots, beside a TD of the lab's that knows nothing of them. They must have
+/// signed the nonce of the first.
+fn judge_devices(
+    devices: Vec<DeviceEvidence>,
+    at: u64,
+    policy: &str,
+    endorsements: &[(EndorsementKind, Vec<u8>)],
+) -> backend_api::Result<AttestationResult> {
     let mut scene = Scene::of(Machine::h100(), Profile::Raw);
     scene.cc_state = None;
     scene.top = "danger-accept-asserted = true\n".to_owned();
     scene.policy(&format!("{UNREPORTED}\n{policy}\n[backend.nvidia.raw]"));
     scene.asked = [0; 64];
-    scene.asked[..32].copy_from_slice(&report[4..36]);
+    scene.asked[..32].copy_from_slice(&devices[0].report[4..36]);
     scene.challenge = scene.asked;
     scene.at = at;
     scene.anchors = (backend_nvidia::REGISTRATION.backend.descriptor().trust_anchors)();
@@ -55,7 +69,7 @@ fn judge(
     scene.machine.statuses.clear();
     scene.more_endorsements = endorsements.to_vec();
     let mut envelope = scene.envelope();
-    let evidence = NvidiaEvidence { devices: vec![device], ..NvidiaEvidence::default() };
+    let evidence = NvidiaEvidence { devices, ..NvidiaEvidence::default() };
     envelope.devices[0] = Evidence::new(media_type(Profile::Raw), evidence.encode());
     scene.judge_envelope(&envelope)
 }
@@ -182,5 +196,36 @@ fn devices_without_manifests_are_not_accepted() {
         let folder = root.join("nvidia").join(name);
         assert_eq!(failed_check(judge(&folder, AUGUST, policy, &[])), check, "{name}");
         assert_eq!(failed_check(judge(&folder, AUGUST, "", &[])), "device-status-current", "{name}");
+    }
+}
+
+/// What NVIDIA publishes with its verifier for protected PCIe; `evidence-nvidia`'s test of this machine says where it comes from.
+#[test]
+fn a_whole_machine_lacks_nothing_but_its_manifests() {
+    let test = "a_whole_machine_lacks_nothing_but_its_manifests";
+    let Some(folder) = lab::vectors::folder(test, "nvidia/h100-590.12-8gpu-4switch") else { return };
+    let devices: Vec<DeviceEvidence> = ["gpu_evidence.json", "switch_evidence.json"]
+        .iter()
+        .flat_map(|name| serde_json::from_slice::<Vec<serde_json::Value>>(&read(&folder, name)).unwrap())
+        .map(|item| {
+            use base64::Engine as _;
+            let text = |key: &str| item[key].as_str().unwrap().to_owned();
+            let decode = |text: String| base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+            device(decode(text("evidence")), &decode(text("certificate")))
+        })
+        .collect();
+    let policy = |switches| {
+        format!(
+            "gpus = 8\nswitches = {switches}\n\
+             [backend.nvidia.device]\ndanger-accept-unknown-revocation = true"
+        )
+    };
+    let verdict = |devices, switches| failed_check(judge_devices(devices, AUGUST, &policy(switches), &[]));
+    assert_eq!(verdict(devices.clone(), 4), "rim-present");
+    assert_eq!(verdict(devices.clone(), 3), "device-count");
+    for index in 0..devices.len() {
+        let mut missing = devices.clone();
+        missing.remove(index);
+        assert_eq!(verdict(missing, 4), "topology", "{index}");
     }
 }

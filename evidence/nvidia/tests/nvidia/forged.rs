@@ -74,6 +74,22 @@ fn devices_of_every_chip_are_accepted_and_under_nvidias_roots_none() {
     }
 }
 
+/// Drivers before 580 have one field alone for protected PCIe.
+#[test]
+fn protected_pcie_needs_all_devices_of_drivers_that_report_no_mode_too() {
+    let mut machine = Machine::hgx();
+    for device in &mut machine.devices {
+        device.report.opaque.retain(|(kind, _)| *kind != 36);
+    }
+    let mut devices: Vec<VerifiedDevice> =
+        machine.devices.iter().map(|device| verify(&machine, device).unwrap()).collect();
+    verify_machine(&devices).unwrap();
+    devices.remove(3);
+    assert_eq!(verify_machine(&devices).unwrap_err().check.name(), "topology");
+    devices.truncate(1);
+    assert_eq!(verify_machine(&devices).unwrap_err().check.name(), "topology");
+}
+
 #[test]
 fn manifests_are_called_as_nvidia_calls_them() {
     let ids = |machine: &Machine, index: usize| {

@@ -192,23 +192,31 @@ fn a_report_under_another_chain_and_a_broken_one_are_refused() {
     assert!(Report::parse(&[&report[..], &[0]].concat()).is_err());
 }
 
-#[test]
-fn four_of_eight_gpus_are_no_machine() {
-    let test = "four_of_eight_gpus_are_no_machine";
-    let Some(folder) = folder(test, "h100-590.12-8gpu-ppcie") else { return };
-    let items: Vec<serde_json::Value> = serde_json::from_slice(&read(&folder, "evidence.json")).unwrap();
+/// The devices of a file as NVIDIA's tools write it.
+fn devices(folder: &Path, name: &str) -> Vec<VerifiedDevice> {
+    let items: Vec<serde_json::Value> = serde_json::from_slice(&read(folder, name)).unwrap();
     let decode = |item: &serde_json::Value, key: &str| {
         use base64::Engine as _;
         base64::engine::general_purpose::STANDARD.decode(item[key].as_str().unwrap()).unwrap()
     };
-    let devices: Vec<VerifiedDevice> = items
+    items
         .iter()
         .map(|item| {
             let chain = Certificate::parse_der_or_pem(&decode(item, "certificate")).unwrap();
             let chain: Vec<Vec<u8>> = chain.iter().map(|certificate| certificate.der().to_vec()).collect();
             verify(&decode(item, "evidence"), &chain, &[], &unknown_revocation(), OCTOBER).unwrap()
         })
-        .collect();
+        .collect()
+}
+
+fn refused_by(devices: &[VerifiedDevice]) -> &'static str {
+    verify_machine(devices).unwrap_err().check.name()
+}
+
+#[test]
+fn four_of_eight_gpus_are_no_machine() {
+    let Some(folder) = folder("four_of_eight_gpus_are_no_machine", "h100-590.12-8gpu-ppcie") else { return };
+    let devices = devices(&folder, "evidence.json");
     assert_eq!(devices.len(), 4);
     // They are of one machine: each is linked to the same four switches, none of which is here.
     let links = |device: &VerifiedDevice| {
@@ -219,10 +227,29 @@ fn four_of_eight_gpus_are_no_machine() {
     };
     let switches = ["03DBA23B3C11BD8A", "3A53B743D811E977", "666E93E19DEC7D2D", "9AE3BEBA9E673275"];
     assert!(devices.iter().all(|device| links(device) == switches));
-    let failed = verify_machine(&devices).unwrap_err();
-    assert_eq!(failed.check.name(), "topology");
-    assert_eq!(
-        verify_machine(&[devices[0].clone(), devices[0].clone()]).unwrap_err().check.name(),
-        "devices-distinct"
-    );
+    assert_eq!(refused_by(&devices), "topology");
+    assert_eq!(refused_by(&[devices[0].clone(), devices[0].clone()]), "devices-distinct");
+}
+
+/// The whole machine of the four GPUs above, at another time, as NVIDIA publishes it with its verifier for protected PCIe
+/// (Apache-2.0): `gpu_evidence.json` and `switch_evidence.json` in `guest_tools/ppcie-verifier-sdk-cpp/tests/data` of
+/// <https://github.com/NVIDIA/nvtrust> at 103be2280d667f70c2668aed6592865961049f92.
+#[test]
+fn eight_gpus_and_four_switches_are_a_machine() {
+    let test = "eight_gpus_and_four_switches_are_a_machine";
+    let Some(folder) = lab::vectors::folder(test, "nvidia/h100-590.12-8gpu-4switch") else { return };
+    let (gpus, switches) = (devices(&folder, "gpu_evidence.json"), devices(&folder, "switch_evidence.json"));
+    assert_eq!((gpus.len(), switches.len()), (8, 4));
+    assert_eq!(refused_by(&vec![gpus[0].clone(); 8]), "devices-distinct");
+    let machine = [gpus, switches].concat();
+    verify_machine(&machine).unwrap();
+
+    for index in 0..machine.len() {
+        let mut missing = machine.clone();
+        missing.remove(index);
+        assert_eq!(refused_by(&missing), "topology", "{index}");
+        let mut twice = machine.clone();
+        twice.push(machine[index].clone());
+        assert_eq!(refused_by(&twice), "devices-distinct", "{index}");
+    }
 }

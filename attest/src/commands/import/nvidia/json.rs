@@ -1,9 +1,9 @@
 //! What tools write of devices: NVIDIA's, and the attesters of Confidential Containers.
 //!
-//! Sources: NVIDIA/attestation-sdk, the JSON of its evidence and of `nvattest collect-evidence`; confidential-containers/guest-components,
-//! `attestation-agent/attester`. Nothing in it but the reports is signed.
+//! Sources: NVIDIA/attestation-sdk, the JSON of its evidence ("1.0", and before there were versions) and of `nvattest collect-evidence`;
+//! confidential-containers/guest-components, `attestation-agent/attester`. Nothing in it but the reports is signed.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use backend_api::{Error, ErrorKind, Result};
 use backend_nvidia::MAX_DEVICES;
@@ -49,15 +49,19 @@ impl DevicesError {
     }
 }
 
-/// The devices of a document.
-pub(super) fn read(path: &Path) -> Result<Vec<Item>> {
-    let text = files::read_text_or_stdin(path)?;
-    let mut items =
-        items(&text).map_err(|error| Error::new(error.kind(), format_args!("{path:?}: {error}")))?;
-    for (index, item) in items.iter_mut().enumerate() {
-        item.from = format!("{path:?}: device {index}");
+/// The devices of all documents.
+pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Item>> {
+    let mut all = Vec::new();
+    for path in paths {
+        let text = files::read_text_or_stdin(path)?;
+        let items =
+            items(&text).map_err(|error| Error::new(error.kind(), format_args!("{path:?}: {error}")))?;
+        all.extend(items.into_iter().enumerate().map(|(index, item)| {
+            let from = format!("{path:?}: device {index}");
+            Item { from, ..item }
+        }));
     }
-    Ok(items)
+    Ok(all)
 }
 
 fn items(text: &str) -> std::result::Result<Vec<Item>, DevicesError> {
@@ -90,13 +94,26 @@ fn wrapped(list: &'static str, mut object: Object) -> std::result::Result<Vec<Va
 
 fn item(value: Value) -> std::result::Result<Item, JsonError> {
     let mut object = Object::from_value(DEVICE, value)?;
+    object.optional::<Version>("version")?;
     let arch: String = object.required("arch")?;
     let (Encoded(report), Encoded(chain)) = (object.required("evidence")?, object.required("certificate")?);
     let nonce = object.optional("nonce")?;
+    let (driver, vbios) = (object.optional("driver_version")?, object.optional("vbios_version")?);
     // Which the attesters of Confidential Containers do not know either.
     object.optional::<String>("uuid")?;
     object.finish()?;
-    Ok(Item { from: String::new(), report, chain, arch: Some(arch), nonce })
+    Ok(Item { from: String::new(), report, chain, arch: Some(arch), nonce, driver, vbios })
+}
+
+/// The one version of a device in NVIDIA's JSON.
+struct Version;
+
+impl FromJson for Version {
+    const EXPECTED: &'static str = "the version \"1.0\"";
+
+    fn from_json(value: Value) -> std::result::Result<Self, Mismatch> {
+        if value == "1.0" { Ok(Self) } else { Err(Mismatch::Type) }
+    }
 }
 
 /// Bytes in hex or in base64. No report and no PEM text is hex digits alone in base64: they begin with `EeAB/` and `LS0tLS`.
@@ -128,13 +145,23 @@ mod tests {
         json!({ "arch": "HOPPER", "evidence": "EeAB/w==", "certificate": "LS0tLS0=", "nonce": "07".repeat(32) })
     }
 
+    fn of_version_1() -> Value {
+        let mut device = device();
+        for (key, value) in
+            [("version", "1.0"), ("driver_version", "550.90.07"), ("vbios_version", "96.00.9F.00.01")]
+        {
+            device[key] = value.into();
+        }
+        device
+    }
+
     #[test]
     fn every_form_has_the_same_devices() {
         let hex = json!({ "arch": "HOPPER", "uuid": "unknown", "evidence": "11e001ff", "certificate": "2d2d2d2d2d" });
         for (form, devices) in [
             (device(), 1),
             (json!([device(), device()]), 2),
-            (json!({ "evidences": [device()], "result_code": 0, "result_message": "Ok" }), 1),
+            (json!({ "evidences": [of_version_1()], "result_code": 0, "result_message": "Ok" }), 1),
             (json!({ "device_evidence_list": [hex, hex] }), 2),
             (json!([hex]), 1),
         ] {
@@ -168,6 +195,9 @@ mod tests {
             ("evidence", json!("?"), "must be a string of base64 or hex"),
             ("certificate", json!(7), "must be a string of base64 or hex"),
             ("nonce", json!("07"), "32 bytes expected"),
+            ("version", json!("2.0"), "\"version\" must be the version \"1.0\""),
+            ("version", json!(1.0), "\"version\" must be the version \"1.0\""),
+            ("driver_version", json!(590), "\"driver_version\" must be a string"),
             ("more", json!(1), "found \"more\""),
         ] {
             let mut wrong = device();

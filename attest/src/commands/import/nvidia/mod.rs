@@ -29,6 +29,10 @@ struct Item {
     arch: Option<String>,
     /// The nonce.
     nonce: Option<[u8; 32]>,
+    /// The driver's version.
+    driver: Option<String>,
+    /// The version of the video BIOS.
+    vbios: Option<String>,
 }
 
 /// Why a device cannot be imported.
@@ -49,12 +53,16 @@ enum ItemError {
          cut it, so that {0} bytes are left"
     )]
     TrailingZero(usize),
+    #[error("{key} is {said:?}, and the report has {found}")]
+    Version { key: &'static str, said: String, found: String },
 }
 
 impl ItemError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Arch { .. } | Self::OfOther { .. } => ErrorKind::InconsistentEvidence,
+            Self::Arch { .. } | Self::OfOther { .. } | Self::Version { .. } => {
+                ErrorKind::InconsistentEvidence
+            }
             Self::Certificate(_) | Self::TrailingZero(_) => ErrorKind::MalformedEvidence,
             Self::Device(error) => error.kind(),
             Self::Nonce { .. } => ErrorKind::ChallengeMismatch,
@@ -65,10 +73,7 @@ impl ItemError {
 /// Imports devices.
 pub(crate) fn run(args: &ImportNvidia) -> Result<Answer> {
     let beside = beside(&args.beside)?;
-    let items = match &args.devices_json {
-        Some(path) => json::read(path)?,
-        None => raw(args)?,
-    };
+    let items = if args.devices_json.is_empty() { raw(args)? } else { json::read(&args.devices_json)? };
     let nonces = nonces(&args.nonce, items.len())?;
     let devices = items.iter().enumerate().map(|(index, item)| {
         let nonce = nonces.get(index).or_else(|| nonces.first());
@@ -161,15 +166,20 @@ impl Read {
         if let Some(said) = item.arch.clone().filter(|said| said != architecture.name()) {
             return Err(ItemError::Arch { said, found: architecture.name() });
         }
-        let (unit, version) = match &report.opaque.device {
-            Device::Gpu(gpu) => {
-                ("GPU", format!("driver {}, video BIOS {}", gpu.driver_version, gpu.vbios_version))
-            }
-            Device::Switch(switch) => ("switch", format!("BIOS {}", switch.bios_version)),
+        let (unit, driver, bios) = match &report.opaque.device {
+            Device::Gpu(gpu) => ("GPU", Some(gpu.driver_version.as_str()), gpu.vbios_version.as_str()),
+            Device::Switch(switch) => ("switch", None, switch.bios_version.as_str()),
         };
         let chain = if architecture.is_switch() { "switch" } else { "GPU" };
         if chain != unit {
             return Err(ItemError::OfOther { chain, report: unit });
+        }
+        for (key, said, found) in
+            [("driver_version", &item.driver, driver), ("vbios_version", &item.vbios, Some(bios))]
+        {
+            if let Some(said) = said.clone().filter(|said| Some(said.as_str()) != found) {
+                return Err(ItemError::Version { key, said, found: found.unwrap_or("none").to_owned() });
+            }
         }
         let said = [(expected, "--nonce says"), (item.nonce.as_ref(), "the file says")];
         for (expected, who) in said {
@@ -181,6 +191,10 @@ impl Read {
         let device = DeviceEvidence {
             report: ByteBuf::from(item.report.clone()),
             certificates: certificates.into_iter().map(ByteBuf::from).collect(),
+        };
+        let version = match driver {
+            Some(driver) => format!("driver {driver}, video BIOS {bios}"),
+            None => format!("BIOS {bios}"),
         };
         Ok(Self { device, nonce: report.nonce, chip, version })
     }
