@@ -16,7 +16,7 @@ pub(crate) const MAX_FILE: u64 = 16 << 20;
 pub(crate) const MAX_HASHED: u64 = 4 << 30;
 
 /// Stands for standard input and standard output.
-const STANDARD_STREAM: &str = "-";
+pub(crate) const STANDARD_STREAM: &str = "-";
 
 /// Why a file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -14,13 +14,13 @@ pub(crate) struct ImportNvidia {
     #[arg(long, value_name = "FILE", requires = "cert_chain")]
     pub(crate) report: Vec<PathBuf>,
     /// A device's certificates, PEM, leaf first; once for each device, in the order of the reports.
-    #[arg(long, value_name = "FILE", requires = "report")]
+    #[arg(long, value_name = "FILE", requires = "report", conflicts_with = "devices_json")]
     pub(crate) cert_chain: Vec<PathBuf>,
     /// What NVIDIA's tools or the attester of Confidential Containers write, JSON, in the place of reports and certificates; once for
     /// each file, such as of GPUs and of switches; `-` is standard input.
     #[arg(long = "devices", value_name = "FILE")]
     pub(crate) devices_json: Vec<PathBuf>,
-    /// The nonce that the devices must have signed: 64 hex digits; once for all devices, or once for each.
+    /// The nonce that the devices must have signed: 64 hex digits; once for all devices, or once for each, in the order of the files.
     #[arg(long, value_name = "HEX")]
     pub(crate) nonce: Vec<String>,
     /// The evidence of the CPU: an envelope, CBOR or JSON. The devices are written behind those that it has.

@@ -179,7 +179,8 @@ fn every_form_of_json_has_the_same_devices() {
         let read = |name: &str| hex::encode(scene.read(name));
         json!({ "arch": arch, "uuid": "unknown", "evidence": read(report), "certificate": read(chain) })
     };
-    let of_version_1 = [in_version_1(&devices[0]), devices[1].clone()];
+    let mut of_version_1 = [in_version_1(&devices[0]), devices[1].clone()];
+    of_version_1[1]["version"] = json!("1.0");
     for form in [
         json!(devices),
         json!({ "evidences": of_version_1, "result_code": 0, "result_message": "Ok" }),
@@ -193,17 +194,12 @@ fn every_form_of_json_has_the_same_devices() {
     scene.put("devices.json", devices[0].to_string());
     scene.import("--devices $/devices.json").expect(0);
     assert_eq!(scene.imported(Profile::Raw).devices, expected.devices[..1]);
-    // NVIDIA's tool writes GPUs and switches to a file each.
-    scene.put("switches.json", json!({ "evidences": [devices[1]] }).to_string());
-    scene.import("--devices $/devices.json --devices $/switches.json").expect(0);
-    assert_eq!(scene.imported(Profile::Raw), expected);
-    scene.import("--devices $/devices.json").expect(0);
     let input = words("import nvidia --devices - --beside $/cpu -o -", scene.path());
     let written = attest_with_input(input, devices[0].to_string().as_bytes()).expect(0).stdout;
     assert_eq!(written, scene.read("evidence"));
 }
 
-/// A GPU as `nvattest` writes it.
+/// A GPU as early versions of `nvattest` wrote it.
 fn in_version_1(gpu: &Value) -> Value {
     let mut gpu = gpu.clone();
     for (key, value) in
@@ -212,6 +208,51 @@ fn in_version_1(gpu: &Value) -> Value {
         gpu[key] = value.into();
     }
     gpu
+}
+
+/// NVIDIA's tool writes GPUs and switches to a file each.
+#[test]
+fn devices_of_several_files_are_one_payload() {
+    let scene = Scene::new();
+    let both = "--devices $/gpus.json --devices $/switches.json";
+    scene.import(&format!("{RAW} --report $/switch --cert-chain $/switch-chain")).expect(0);
+    let expected = scene.imported(Profile::Raw);
+    scene.put("gpus.json", item(&scene, GPU, "HOPPER").to_string());
+    scene.put("switches.json", json!({ "evidences": [item(&scene, SWITCH, "LS10")] }).to_string());
+    scene.import(both).expect(0);
+    assert_eq!(scene.imported(Profile::Raw), expected);
+    fs::remove_file(scene.path().join("evidence")).unwrap();
+
+    // The file that is at fault is named, and the device in it.
+    scene.put("switches.json", json!([item(&scene, SWITCH, "HOPPER")]).to_string());
+    scene.refuses(both, 1, "switches.json\": device 0: arch is \"HOPPER\"");
+    scene.put("switches.json", json!([{}]).to_string());
+    scene.refuses(both, 1, "switches.json\": device 0: ");
+    scene.refuses("--devices $/gpus.json --devices $/none", 2, "cannot read");
+    scene.put("gpus.json", json!(vec![item(&scene, GPU, "HOPPER"); 17]).to_string());
+    scene.refuses("--devices $/gpus.json --devices $/gpus.json", 1, "all devices together: ");
+    for twice in ["--devices - --devices -", "--devices $/gpus.json --devices - --devices -"] {
+        scene.refuses(twice, 2, "expected `-` at most once in --devices and --beside");
+    }
+    scene
+        .run("import nvidia --devices - --beside - -o $/evidence")
+        .complains(2, "expected `-` at most once in --devices and --beside");
+
+    // One nonce for each, in the order of the files.
+    let mut other = item(&scene, SWITCH, "LS10");
+    other["evidence"] = json!(STANDARD.encode(scene.switch.report_for(&[8; 32])));
+    other["nonce"] = json!("08".repeat(32));
+    scene.put("gpus.json", item(&scene, GPU, "HOPPER").to_string());
+    scene.put("switches.json", other.to_string());
+    let (first, second) = (hex::encode(NONCE), "08".repeat(32));
+    scene.refuses(&format!("{both} --nonce {second} --nonce {first}"), 1, "as --nonce says");
+    scene.refuses(&format!("{both} --nonce {first}"), 1, "as --nonce says");
+    scene.refuses(
+        &format!("{both} --nonce {first} --nonce {second} --nonce {first}"),
+        2,
+        "3 of --nonce for 2",
+    );
+    scene.import(&format!("{both} --nonce {first} --nonce {second}")).expect(0);
 }
 
 #[test]
@@ -250,7 +291,7 @@ fn what_a_wrapper_says_is_not_trusted() {
     scene.refuses("--devices $/devices.json --devices $/devices.json", 1, "all devices together: ");
     scene.put("devices.json", item(&scene, GPU, "HOPPER").to_string());
     scene.refuses(&format!("--devices $/devices.json --nonce {}", "0a".repeat(32)), 1, "as --nonce says");
-    scene.put("devices.json", json!({ "evidences": [], "result_code": 7 }).to_string());
+    scene.put("devices.json", json!({ "evidences": null, "result_code": 7 }).to_string());
     scene.refuses("--devices $/devices.json", 1, "result_code is 7, expected 0");
     scene.put("devices.json", "{\"evidences\": [");
     scene.refuses("--devices $/devices.json", 1, "well-formed json expected");
@@ -318,6 +359,8 @@ fn a_wrong_command_line_is_usage() {
         "import nvidia --report $/report --cert-chain $/chain -o y",
         "import nvidia --report $/report --cert-chain $/chain --beside $/cpu",
         "import nvidia --report $/report --cert-chain $/chain --devices x --beside $/cpu -o y",
+        "import nvidia --cert-chain $/chain --devices x --beside $/cpu -o y",
+        "import nvidia --report $/report --devices x --beside $/cpu -o y",
         "import nvidia --devices x --beside $/cpu --profile coco -o y",
         "import nvidia --devices x --beside $/cpu --cc-state on -o y",
         "rim",

@@ -67,12 +67,11 @@ fn real_reports_are_imported_in_every_form() {
     }
 }
 
-/// A whole machine, as NVIDIA's tools write it in its version 1.0: GPUs in one file, switches in another.
+/// A whole machine, as NVIDIA's tools wrote it in the JSON of version 1.0: GPUs in one file, switches in another.
 #[test]
 fn a_real_machine_is_imported() {
     let test = "a_real_machine_is_imported";
-    let Some(machine) = lab::vectors::folder(test, "nvidia/h100-590.12-8gpu-4switch") else { return };
-    let Some(root) = vectors(test) else { return };
+    let (Some(machine), Some(root)) = (lab::vectors::hgx(test), vectors(test)) else { return };
     let scratch = Folder::new();
     cpu(&root, &scratch);
     let machine = machine.display();

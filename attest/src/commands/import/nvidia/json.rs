@@ -1,7 +1,8 @@
 //! What tools write of devices: NVIDIA's, and the attesters of Confidential Containers.
 //!
-//! Sources: NVIDIA/attestation-sdk, the JSON of its evidence ("1.0", and before there were versions) and of `nvattest collect-evidence`;
-//! confidential-containers/guest-components, `attestation-agent/attester`. Nothing in it but the reports is signed.
+//! Sources: NVIDIA/attestation-sdk, the JSON of its evidence (first with the version "1.0", since with none) and of
+//! `nvattest collect-evidence`; confidential-containers/guest-components, `attestation-agent/attester`. Nothing in it but the reports is
+//! signed.
 
 use std::path::PathBuf;
 
@@ -81,13 +82,13 @@ fn items(text: &str) -> std::result::Result<Vec<Item>, DevicesError> {
     items.map(|(index, value)| item(value).map_err(|error| DevicesError::Device { index, error })).collect()
 }
 
-/// The list, and beside it what a tool says of its own success.
+/// The list, and beside it what a tool says of its own success: where that failed, the list is null.
 fn wrapped(list: &'static str, mut object: Object) -> std::result::Result<Vec<Value>, DevicesError> {
-    let devices = object.required(list)?;
     if let Some(code) = object.optional::<Value>("result_code")?.filter(|code| code.as_u64() != Some(0)) {
         return Err(DevicesError::ResultCode(code));
     }
     object.optional::<Value>("result_message")?;
+    let devices = object.required(list)?;
     object.finish()?;
     Ok(devices)
 }
@@ -105,7 +106,7 @@ fn item(value: Value) -> std::result::Result<Item, JsonError> {
     Ok(Item { from: String::new(), report, chain, arch: Some(arch), nonce, driver, vbios })
 }
 
-/// The one version of a device in NVIDIA's JSON.
+/// The one version that NVIDIA's JSON ever named.
 struct Version;
 
 impl FromJson for Version {
@@ -184,7 +185,8 @@ mod tests {
             (json!(vec![device(); 33]), "33 devices"),
             (json!([[]]), "device 0: "),
             (json!({ "evidences": device() }), "must be an array"),
-            (json!({ "evidences": [device()], "result_code": 4 }), "result_code is 4"),
+            (json!({ "evidences": null, "result_code": 4 }), "result_code is 4"),
+            (json!({ "evidences": null, "result_code": 0 }), "\"evidences\""),
             (json!({ "evidences": [device()], "device_evidence_list": [] }), "device_evidence_list"),
         ] {
             let found = read(&form).unwrap_err().to_string();

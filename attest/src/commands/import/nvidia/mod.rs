@@ -13,7 +13,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 use super::{Imported, not_as_written};
 use crate::{
     cli::{ImportNvidia, NvidiaProfile},
-    files::{self, MAX_FILE},
+    files::{self, MAX_FILE, STANDARD_STREAM},
     output::Answer,
 };
 
@@ -72,6 +72,11 @@ impl ItemError {
 
 /// Imports devices.
 pub(crate) fn run(args: &ImportNvidia) -> Result<Answer> {
+    let files = args.devices_json.iter().chain([&args.beside]);
+    if files.filter(|path| path.as_os_str() == STANDARD_STREAM).count() > 1 {
+        let message = "standard input holds one file, expected `-` at most once in --devices and --beside";
+        return Err(Error::new(ErrorKind::InvalidConfig, message));
+    }
     let beside = beside(&args.beside)?;
     let items = if args.devices_json.is_empty() { raw(args)? } else { json::read(&args.devices_json)? };
     let nonces = nonces(&args.nonce, items.len())?;
