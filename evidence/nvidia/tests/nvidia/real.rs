@@ -193,20 +193,13 @@ fn a_report_under_another_chain_and_a_broken_one_are_refused() {
 }
 
 /// The devices of a file as NVIDIA's tools write it.
-fn devices(folder: &Path, name: &str) -> Vec<VerifiedDevice> {
-    let items: Vec<serde_json::Value> = serde_json::from_slice(&read(folder, name)).unwrap();
-    let decode = |item: &serde_json::Value, key: &str| {
-        use base64::Engine as _;
-        base64::engine::general_purpose::STANDARD.decode(item[key].as_str().unwrap()).unwrap()
-    };
-    items
-        .iter()
-        .map(|item| {
-            let chain = Certificate::parse_der_or_pem(&decode(item, "certificate")).unwrap();
-            let chain: Vec<Vec<u8>> = chain.iter().map(|certificate| certificate.der().to_vec()).collect();
-            verify(&decode(item, "evidence"), &chain, &[], &unknown_revocation(), OCTOBER).unwrap()
-        })
-        .collect()
+fn devices(file: &Path) -> Vec<VerifiedDevice> {
+    let devices = lab::vectors::nvidia_devices(file).into_iter().map(|[report, pem]| {
+        let chain = Certificate::parse_der_or_pem(&pem).unwrap();
+        let chain: Vec<Vec<u8>> = chain.iter().map(|certificate| certificate.der().to_vec()).collect();
+        verify(&report, &chain, &[], &unknown_revocation(), OCTOBER).unwrap()
+    });
+    devices.collect()
 }
 
 fn refused_by(devices: &[VerifiedDevice]) -> &'static str {
@@ -216,7 +209,7 @@ fn refused_by(devices: &[VerifiedDevice]) -> &'static str {
 #[test]
 fn four_of_eight_gpus_are_no_machine() {
     let Some(folder) = folder("four_of_eight_gpus_are_no_machine", "h100-590.12-8gpu-ppcie") else { return };
-    let devices = devices(&folder, "evidence.json");
+    let devices = devices(&folder.join("evidence.json"));
     assert_eq!(devices.len(), 4);
     // They are of one machine: each is linked to the same four switches, none of which is here.
     let links = |device: &VerifiedDevice| {
@@ -231,14 +224,12 @@ fn four_of_eight_gpus_are_no_machine() {
     assert_eq!(refused_by(&[devices[0].clone(), devices[0].clone()]), "devices-distinct");
 }
 
-/// The whole machine of the four GPUs above, at another time, as NVIDIA publishes it with its verifier for protected PCIe
-/// (Apache-2.0): `gpu_evidence.json` and `switch_evidence.json` in `guest_tools/ppcie-verifier-sdk-cpp/tests/data` of
-/// <https://github.com/NVIDIA/nvtrust> at 103be2280d667f70c2668aed6592865961049f92.
+/// The whole machine of the four GPUs above, at another time.
 #[test]
 fn eight_gpus_and_four_switches_are_a_machine() {
-    let test = "eight_gpus_and_four_switches_are_a_machine";
-    let Some(folder) = lab::vectors::folder(test, "nvidia/h100-590.12-8gpu-4switch") else { return };
-    let (gpus, switches) = (devices(&folder, "gpu_evidence.json"), devices(&folder, "switch_evidence.json"));
+    let Some(folder) = lab::vectors::hgx("eight_gpus_and_four_switches_are_a_machine") else { return };
+    let gpus = devices(&folder.join("gpu_evidence.json"));
+    let switches = devices(&folder.join("switch_evidence.json"));
     assert_eq!((gpus.len(), switches.len()), (8, 4));
     assert_eq!(refused_by(&vec![gpus[0].clone(); 8]), "devices-distinct");
     let machine = [gpus, switches].concat();
