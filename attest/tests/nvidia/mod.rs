@@ -230,7 +230,11 @@ fn devices_of_several_files_are_one_payload() {
     scene.refuses(both, 1, "switches.json\": device 0: ");
     scene.refuses("--devices $/gpus.json --devices $/none", 2, "cannot read");
     scene.put("gpus.json", json!(vec![item(&scene, GPU, "HOPPER"); 17]).to_string());
-    scene.refuses("--devices $/gpus.json --devices $/gpus.json", 1, "all devices together: ");
+    scene.refuses(
+        "--devices $/gpus.json --devices $/gpus.json",
+        1,
+        "all devices up to this file: 34 devices, expected 1 to 32",
+    );
     for twice in ["--devices - --devices -", "--devices $/gpus.json --devices - --devices -"] {
         scene.refuses(twice, 2, "expected `-` at most once in --devices and --beside");
     }
@@ -283,12 +287,15 @@ fn what_a_wrapper_says_is_not_trusted() {
         scene.put("devices.json", wrong.to_string());
         scene.refuses("--devices $/devices.json", 1, problem);
     }
-    let mut switch = item(&scene, SWITCH, "LS10");
-    switch["driver_version"] = json!("550.90.07");
-    scene.put("devices.json", switch.to_string());
-    scene.refuses("--devices $/devices.json", 1, "driver_version is \"550.90.07\", and the report has none");
-    scene.put("devices.json", json!(vec![item(&scene, GPU, "HOPPER"); 17]).to_string());
-    scene.refuses("--devices $/devices.json --devices $/devices.json", 1, "all devices together: ");
+    for (key, value, problem) in [
+        ("driver_version", "550.90.07", "driver_version is \"550.90.07\", and the report has none"),
+        ("vbios_version", "96.10.55.00.02", "\"96.10.55.00.02\", and the report has 96.10.55.00.01"),
+    ] {
+        let mut switch = item(&scene, SWITCH, "LS10");
+        switch[key] = json!(value);
+        scene.put("devices.json", switch.to_string());
+        scene.refuses("--devices $/devices.json", 1, problem);
+    }
     scene.put("devices.json", item(&scene, GPU, "HOPPER").to_string());
     scene.refuses(&format!("--devices $/devices.json --nonce {}", "0a".repeat(32)), 1, "as --nonce says");
     scene.put("devices.json", json!({ "evidences": null, "result_code": 7 }).to_string());

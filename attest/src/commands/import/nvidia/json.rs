@@ -4,7 +4,7 @@
 //! `nvattest collect-evidence`; confidential-containers/guest-components, `attestation-agent/attester`. Nothing in it but the reports is
 //! signed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use backend_api::{Error, ErrorKind, Result};
 use backend_nvidia::MAX_DEVICES;
@@ -48,6 +48,10 @@ impl DevicesError {
             _ => ErrorKind::MalformedEvidence,
         }
     }
+
+    fn in_file(&self, path: &Path, what: &str) -> Error {
+        Error::new(self.kind(), format_args!("{path:?}: {what}{self}"))
+    }
 }
 
 /// The devices of all documents.
@@ -55,12 +59,14 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Item>> {
     let mut all = Vec::new();
     for path in paths {
         let text = files::read_text_or_stdin(path)?;
-        let items =
-            items(&text).map_err(|error| Error::new(error.kind(), format_args!("{path:?}: {error}")))?;
+        let items = items(&text).map_err(|error| error.in_file(path, ""))?;
         all.extend(items.into_iter().enumerate().map(|(index, item)| {
             let from = format!("{path:?}: device {index}");
             Item { from, ..item }
         }));
+        if all.len() > MAX_DEVICES {
+            return Err(DevicesError::Count(all.len()).in_file(path, "all devices up to this file: "));
+        }
     }
     Ok(all)
 }
@@ -106,7 +112,7 @@ fn item(value: Value) -> std::result::Result<Item, JsonError> {
     Ok(Item { from: String::new(), report, chain, arch: Some(arch), nonce, driver, vbios })
 }
 
-/// The one version that NVIDIA's JSON ever named.
+/// The one version that NVIDIA's JSON names, where it names one.
 struct Version;
 
 impl FromJson for Version {
